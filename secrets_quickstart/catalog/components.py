@@ -1,0 +1,104 @@
+"""The table of components and their services; not how they are deployed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service of a stack file."""
+
+    name: str
+    """As in the stack file, and as the other services look it up."""
+    image: str
+    """A row of `images`."""
+    needs: tuple[str, ...] = ()
+    """Services without which it cannot come up: it may fail as long as they are not healthy."""
+    runs_once: bool = False
+    """True for a job that ends when it is done."""
+    port_variable: str = ""
+    """The variable that holds its published port, or "" if it publishes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One stack file of `compose/`."""
+
+    name: str
+    title: str
+    services: tuple[Service, ...]
+    requires: tuple[str, ...] = ()
+    """Components that must run for this one to be of use."""
+    shipped: bool = True
+    """False while this repository has no stack file for it yet."""
+
+    @property
+    def stack_file(self) -> str:
+        return f"{self.name}.yml"
+
+
+COMPONENTS = (
+    Component(
+        "flowdb",
+        "FlowDB",
+        (Service("flowdb", "flowdb", port_variable="FLOWDB_HOST_PORT"),),
+    ),
+    Component(
+        "flowmachine",
+        "FlowMachine, its cache cleaner and redis",
+        (
+            Service("redis", "redis", port_variable="REDIS_HOST_PORT"),
+            Service("flowmachine", "flowmachine", needs=("flowdb", "redis")),
+            Service("cache_cleaner", "flowmachine", needs=("flowdb", "redis")),
+        ),
+        requires=("flowdb",),
+    ),
+    Component(
+        "flowapi",
+        "FlowAPI",
+        (Service("flowapi", "flowapi", needs=("flowdb", "flowmachine"), port_variable="FLOWAPI_HOST_PORT"),),
+        requires=("flowdb", "flowmachine"),
+    ),
+    Component(
+        "flowetl",
+        "FlowETL (Airflow)",
+        (
+            Service("flowetl_db", "postgres"),
+            Service("flowetl_redis", "redis"),
+            Service("flowetl_init", "flowetl", needs=("flowetl_db",), runs_once=True),
+            Service("flowetl_scheduler", "flowetl", needs=("flowetl_init",)),
+            Service("flowetl_webserver", "flowetl", needs=("flowetl_init",), port_variable="FLOWETL_HOST_PORT"),
+            Service("flowetl_worker", "flowetl", needs=("flowetl_init", "flowetl_redis")),
+            Service("flowetl_triggerer", "flowetl", needs=("flowetl_init",)),
+            Service("flowetl_flower", "flowetl", needs=("flowetl_redis",), port_variable="FLOWETL_CELERY_PORT"),
+        ),
+        requires=("flowdb",),
+        shipped=False,
+    ),
+    Component(
+        "flowauth",
+        "FlowAuth",
+        (
+            Service("flowauth_postgres", "postgres"),
+            Service("flowauth_redis", "redis"),
+            Service(
+                "flowauth",
+                "flowauth",
+                needs=("flowauth_postgres", "flowauth_redis"),
+                port_variable="FLOWAUTH_HOST_PORT",
+            ),
+        ),
+        shipped=False,
+    ),
+    Component(
+        "letsencrypt",
+        "the TLS edge",
+        (Service("edge", "edge", needs=("flowauth",), port_variable="EDGE_HTTPS_PORT"),),
+        requires=("flowauth",),
+        shipped=False,
+    ),
+)
+
+BY_NAME = {component.name: component for component in COMPONENTS}
+SERVICES = {service.name: service for component in COMPONENTS for service in component.services}

@@ -1,0 +1,1 @@
+"""All that is said to FlowKit's own services. Nothing here knows Docker's API."""

@@ -1,0 +1,1 @@
+"""This machine: processes, hosts file, resources, directories. Nothing here knows Docker or FlowKit."""

@@ -1,0 +1,1 @@
+"""Secret values made in memory: passwords, keys, certificates, tokens. No files."""

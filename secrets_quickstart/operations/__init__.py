@@ -1,0 +1,1 @@
+"""The verbs made of steps. What one step does is in `steps`."""

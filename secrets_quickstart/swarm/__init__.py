@@ -1,0 +1,1 @@
+"""All that is said to Docker. Nothing here knows FlowKit."""

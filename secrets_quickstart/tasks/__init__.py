@@ -1,0 +1,1 @@
+"""The invoke collections, one module each: read settings, call one operation, report."""
