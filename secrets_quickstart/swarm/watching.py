@@ -1,0 +1,134 @@
+"""Waits for a stack: to come up, or to be gone.  What counts as up is judged in `convergence`."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from secrets_quickstart.errors import EngineError, NotConverged
+from secrets_quickstart.swarm import services
+from secrets_quickstart.swarm.convergence import Expectation, Phase, Standing, judge
+from secrets_quickstart.swarm.engine import Engine
+from secrets_quickstart.swarm.logs import last_lines
+
+LONGEST_LOOKAWAY = 1.0
+"""Seconds between two looks when no event comes: the change of a task's state is no event of its own."""
+
+SHORTEST_LOOKAWAY = 0.1
+"""Seconds between two looks in a shower of events."""
+
+LEADERLESS = 60.0
+"""Seconds for which a swarm may answer nothing: electing a leader took 18 s when one was lost."""
+
+
+@contextmanager
+def events(engine: Engine) -> Iterator[threading.Event]:
+    """A flag that is set whenever something happens to a container, service or network."""
+    import docker.errors
+    import requests.exceptions
+
+    happened = threading.Event()
+    stream = engine.api.events(filters={"type": ["container", "service", "network", "node"]})
+
+    def listen() -> None:
+        with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException, OSError):
+            for _ in stream:
+                happened.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        yield happened
+    finally:
+        with contextlib.suppress(OSError, AttributeError):
+            stream.close()
+
+
+def wait_until_up(
+    engine: Engine,
+    stack: str,
+    expected: Mapping[str, Expectation],
+    *,
+    since: datetime,
+    deadline: float,
+    tell: Callable[[Mapping[str, str]], None],
+) -> None:
+    """Return when every expected service is up.
+
+    `since` is the engine's time before the deployment, `deadline` is in seconds.  Raises NotConverged as soon as one
+    cannot come up, with the last log lines of the task that failed, or when the time is over.
+    """
+    end = time.monotonic() + deadline
+    with events(engine) as happened:
+        for state in looks(engine, stack, happened, end):
+            standings = judge(state, expected, since, engine.now())
+            tell({name: standing.detail for name, standing in standings.items()})
+            failed = next((s for s in standings.values() if s.phase is Phase.FAILED), None)
+            if failed is not None:
+                raise failure(engine, failed)
+            if all(standing.phase is Phase.CONVERGED for standing in standings.values()):
+                return
+    late = [f"{s.service} ({s.detail})" for s in standings.values() if s.phase is not Phase.CONVERGED]
+    raise NotConverged(
+        f"not everything came up within {deadline:.0f} s",
+        why=", ".join(late),
+        fix="run this again to go on waiting, or raise FLOWKIT_DEADLINE in .env",
+    )
+
+
+def looks(engine: Engine, stack: str, happened: threading.Event, end: float) -> Iterator[services.StackState]:
+    """The stack's state, again and again until `end` (monotonic): after each event, and at least every second.
+
+    A swarm without a leader is asked again for a while before its error is raised.
+    """
+    silent_since: float | None = None
+    while True:
+        happened.clear()
+        try:
+            yield services.state(engine, stack)
+            silent_since = None
+        except EngineError:
+            silent_since = silent_since or time.monotonic()
+            if time.monotonic() - silent_since > LEADERLESS:
+                raise
+        if time.monotonic() >= end:
+            return
+        happened.wait(LONGEST_LOOKAWAY)
+        time.sleep(SHORTEST_LOOKAWAY)
+
+
+def wait_until_gone(engine: Engine, stack: str, *, deadline: float, tell: Callable[[Mapping[str, str]], None]) -> None:
+    """Return when no service, task's container or network of the stack is left; raises NotConverged when late.
+
+    A deployment that follows a removal too closely fails: the network it wants is still being taken down.
+    """
+    end = time.monotonic() + deadline
+    with events(engine) as happened:
+        for state in looks(engine, stack, happened, end):
+            containers = engine.api.containers(all=True, filters={"label": f"{services.NAMESPACE}={stack}"})
+            left = {
+                "services": len(state.services),
+                "containers": len(containers),
+                "networks": len(services.networks(engine, stack)),
+            }
+            tell({name: f"{count} left" for name, count in left.items()})
+            if not any(left.values()):
+                return
+    raise NotConverged(
+        f"the stack {stack} was not gone within {deadline:.0f} s",
+        why=", ".join(f"{count} {name} left" for name, count in left.items() if count),
+        fix="run this again; a container that does not stop shows in `docker ps`",
+    )
+
+
+def failure(engine: Engine, failed: Standing) -> NotConverged:
+    """The error that says why a service cannot come up, with its last words."""
+    return NotConverged(
+        f"{failed.service} does not come up",
+        why=failed.detail,
+        fix=failed.fix,
+        log=last_lines(engine, failed.task) if failed.task is not None else (),
+    )
