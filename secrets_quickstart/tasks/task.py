@@ -1,0 +1,38 @@
+"""`@task`: invoke's own, with our errors turned into exit statuses.  No task is here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import invoke.tasks
+from invoke.exceptions import Exit
+
+from secrets_quickstart import report
+from secrets_quickstart.errors import QuickstartError
+
+INTERRUPTED = 130
+"""As the shell has it: 128 and the number of SIGINT."""
+
+
+def task(**options: Any) -> Callable[[Callable[..., None]], Any]:
+    """Make an invoke task of a function that may raise QuickstartError."""
+
+    def decorate(body: Callable[..., None]) -> Any:
+        @functools.wraps(body)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            try:
+                body(*args, **kwargs)
+            except QuickstartError as problem:
+                report.error(problem)
+                raise Exit(code=problem.status) from problem
+            except KeyboardInterrupt:
+                report.say("interrupted: nothing is lost, the next run carries on")
+                raise Exit(code=INTERRUPTED) from None
+            except BrokenPipeError:
+                raise Exit(code=0) from None  # the reader has seen enough, as with `| head`
+
+        return invoke.tasks.task(**options)(guarded)
+
+    return decorate
