@@ -1,0 +1,75 @@
+"""What has to hold besides each value by itself: which names can be set, and what goes with what."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from secrets_quickstart.catalog import secrets
+from secrets_quickstart.catalog.components import COMPONENTS
+from secrets_quickstart.catalog.variables import BY_NAME, COMPONENT_OF, REFUSED, VARIABLES
+from secrets_quickstart.catalog.variables.quantities import Port
+
+_SHIPPED = frozenset(component.name for component in COMPONENTS if component.shipped)
+
+
+def fault_of_name(name: str) -> str:
+    """Why this name cannot be set in `.env`, as "NAME: …"; "" if it can."""
+    if name in BY_NAME:
+        return ""
+    if name in REFUSED:
+        return f"{name}: not to be set: {REFUSED[name]}"
+    for row in VARIABLES:
+        if name in row.also:
+            return f"{name}: set {row.name}, the services get it under both names"
+    for secret in secrets.SECRETS:
+        if name == secret.name or name in secret.also:
+            return f"{name}: a secret does not belong here: take it out and use `{_way_in(secret)}`"
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.upper(), BY_NAME, n=1, cutoff=0.6)
+    shown = ascii(name)[1:-1][:60]
+    return f"{shown}: no such variable" + (f", is {near[0]} meant?" if near else "")
+
+
+def _way_in(secret: secrets.Secret) -> str:
+    # one that is put together from others goes in by the password that is in it
+    name = secret.source.needs[-1] if isinstance(secret.source, secrets.Derived) else secret.name
+    return f"invoke secrets.import {name} -"
+
+
+def contradictions(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
+    """What cannot be true together, a line each.  Values that could not be read count as None."""
+    found = []
+    if values["FLOWKIT_PORT_MODE"] == "ingress" and values["FLOWKIT_ENDPOINT_MODE"] == "dnsrr":
+        found.append(
+            "FLOWKIT_PORT_MODE, FLOWKIT_ENDPOINT_MODE: Docker refuses ingress together with dnsrr: "
+            "set FLOWKIT_ENDPOINT_MODE=vip too"
+        )
+    if {"FLOWKIT_VAULT_KEY_FILE", "FLOWKIT_VAULT_PASSPHRASE_FILE"} <= set(given):
+        found.append("FLOWKIT_VAULT_KEY_FILE, FLOWKIT_VAULT_PASSPHRASE_FILE: a vault has one of them, not both")
+    login = {"FLOWKIT_REGISTRY_USER", "FLOWKIT_REGISTRY_PASSWORD_FILE"} & set(given)
+    if len(login) == 1:
+        found.append("FLOWKIT_REGISTRY_USER, FLOWKIT_REGISTRY_PASSWORD_FILE: one is of no use without the other")
+    found += [
+        f"{name}: of no use without FLOWDB_DATA_DIR: PostgreSQL cannot take over a Docker volume as another user"
+        for name in ("FLOWDB_HOST_USER_ID", "FLOWDB_HOST_GROUP_ID")
+        if name in given and "FLOWDB_DATA_DIR" not in given
+    ]
+    return found + _clashing_ports(values, given)
+
+
+def _clashing_ports(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
+    """Ports that two rows would publish; defaults of components that are not shipped yet stand in nobody's way."""
+    taken: dict[int, str] = {}
+    found = []
+    for row in VARIABLES:
+        port = values[row.name]
+        if not (isinstance(row.kind, Port) and row.kind.published) or port is None:
+            continue
+        if row.name not in given and COMPONENT_OF[row.name] not in _SHIPPED:
+            continue
+        if port in taken:
+            found.append(f"{taken[port]}, {row.name}: both are port {port} of this machine")
+        taken.setdefault(port, row.name)
+    return found
