@@ -1,0 +1,108 @@
+"""From a row of the table of secrets to a value, and what a row needs; not when one is made (`steps/values.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import assert_never
+from urllib.parse import quote
+
+from secrets_quickstart.catalog.secrets import (
+    AuthorityCertificate,
+    AuthorityKey,
+    Derived,
+    FernetKey,
+    FromVariable,
+    LeafCertificate,
+    LeafKey,
+    Password,
+    Secret,
+    SigningKey,
+    Source,
+    VerificationKey,
+)
+from secrets_quickstart.errors import MaterialError
+from secrets_quickstart.material import certificates, keys, names, passwords
+from secrets_quickstart.sensitive import Sensitive
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the operator decides about values."""
+
+    password_length: int = 16
+    tls_names: tuple[str, ...] = ()
+    """Names and addresses beside our own for the TLS certificate."""
+    variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """At least those that the rows' FromVariable name."""
+
+
+def needs(source: Source) -> tuple[str, ...]:
+    """The names of the secrets that a value is made of."""
+    match source:
+        case VerificationKey(of=of):
+            return (of,)
+        case AuthorityCertificate(key=key):
+            return (key,)
+        case LeafCertificate(key=key, authority=authority, authority_key=authority_key):
+            return (key, authority, authority_key)
+        case Derived():
+            return source.needs
+        case Password() | FernetKey() | SigningKey() | AuthorityKey() | LeafKey() | FromVariable():
+            return ()
+        case _:
+            assert_never(source)
+
+
+def generate(row: Secret, values: Mapping[str, Sensitive], choices: Choices) -> Sensitive:
+    """A value for the row: a new one, or the one that follows from `values`, which hold what the row needs.
+
+    Raises MaterialError when something that it needs is missing or cannot be used.
+    """
+    source = row.source
+    match source:
+        case Password():
+            return passwords.password(choices.password_length)
+        case FernetKey():
+            return passwords.fernet_key()
+        case SigningKey(bits=bits):
+            return keys.signing_key(bits)
+        case VerificationKey(of=of):
+            return keys.verification_key(_part(row, of, values))
+        case AuthorityKey() | LeafKey():
+            return keys.elliptic_key()
+        case AuthorityCertificate(key=key):
+            return certificates.authority(_part(row, key, values), datetime.now(UTC))
+        case LeafCertificate(key=key, authority=authority, authority_key=authority_key):
+            return certificates.leaf(
+                _part(row, key, values),
+                _part(row, authority, values),
+                _part(row, authority_key, values),
+                names.complete(choices.tls_names),
+                datetime.now(UTC),
+            )
+        case FromVariable(variable=variable):
+            return _chosen(row, variable, choices)
+        case Derived(text=text):
+            parts = {name: quote(_part(row, name, values).text(), safe="") for name in source.needs}
+            return Sensitive(text.format_map(parts))
+        case _:
+            assert_never(source)
+
+
+def _part(row: Secret, name: str, values: Mapping[str, Sensitive]) -> Sensitive:
+    try:
+        return values[name]
+    except KeyError:
+        raise MaterialError(
+            f"{row.name} cannot be made", why=f"it needs {name}, which has no value", fix=f"import {name} first"
+        ) from None
+
+
+def _chosen(row: Secret, variable: str, choices: Choices) -> Sensitive:
+    text = choices.variables.get(variable, "")
+    if not text:
+        raise MaterialError(f"{row.name} has no value", why=f"{variable} is empty", fix=f"set {variable} in .env")
+    return Sensitive(text)
