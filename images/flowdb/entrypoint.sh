@@ -10,6 +10,7 @@ export LC_ALL=C.UTF-8
 
 share=/usr/local/share/flowdb
 unfinished=$PGDATA/.flowdb-unfinished
+carriage_return=$(printf '\r')
 . "$share/settings.sh"
 
 # Sets the variable SECRET from the first of these that is there: a file in /run/secrets, a file that NAME_FILE
@@ -95,15 +96,16 @@ make_cluster() {
     cp "$share/pg_hba.conf" "$unfinished/cluster/pg_hba.conf"
     cat >"$unfinished/cluster/postgresql.conf" <<'CONF'
 # Yours. flowdb.conf is written anew at every start; what follows the include, and ALTER SYSTEM, override it.
-include_if_exists = 'flowdb.conf'
+include = 'flowdb.conf'
 CONF
+    : >"$unfinished/cluster/flowdb.conf"
 
     # No TCP, no disk flushes (they come at the end), and a log in which no statement, hence no password, can appear.
-    pg_ctl start --silent --wait --pgdata="$unfinished/cluster" --options="
-        -c listen_addresses='' -c unix_socket_directories='$unfinished' -c unix_socket_permissions=0700
-        -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c wal_level=minimal -c max_wal_senders=0
-        -c autovacuum=off -c shared_buffers=256MB -c max_wal_size=4GB -c max_locks_per_transaction=1024 -c jit=off
-        -c dynamic_shared_memory_type=sysv -c timezone=UTC -c password_encryption=scram-sha-256
+    pg_ctl start --silent --wait --pgdata="$unfinished/cluster" --options="\
+        -c listen_addresses='' -c unix_socket_directories='$unfinished' -c unix_socket_permissions=0700\
+        -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c wal_level=minimal -c max_wal_senders=0\
+        -c autovacuum=off -c shared_buffers=256MB -c max_wal_size=4GB -c max_locks_per_transaction=1024 -c jit=off\
+        -c dynamic_shared_memory_type=sysv -c timezone=UTC -c password_encryption=scram-sha-256\
         -c log_min_messages=fatal -c log_min_error_statement=panic" >&2
     sql='psql --host='"$unfinished"' --username=flowdb --no-password --no-psqlrc --quiet --set=ON_ERROR_STOP=1'
     $sql --dbname=postgres --command='CREATE DATABASE flowdb'
