@@ -90,6 +90,8 @@ class Settings:
             text = self.text(row.name)
             if text is not None:
                 variables |= dict.fromkeys((row.name, *row.also), text)
+        if self.data_node_label:
+            variables["FLOWDB_CONSTRAINT"] = "node.labels.{}=={}".format(*self.data_node_label)
         for mapping in more:
             variables |= mapping
         return {**self.base_environment, **variables}
@@ -131,6 +133,15 @@ class Settings:
     def deadline(self) -> int:
         """Seconds until every service has to be healthy."""
         return int(self["FLOWKIT_DEADLINE"])
+
+    @property
+    def data_node_label(self) -> tuple[str, str] | None:
+        """The name and value of the label of the node that holds FlowDB's data; None to leave it to the manager."""
+        label = self["FLOWKIT_DATA_NODE_LABEL"]
+        if label is None:
+            return None
+        name, _, value = label.partition("=")
+        return name, value or "true"
 
     @property
     def password_length(self) -> int:

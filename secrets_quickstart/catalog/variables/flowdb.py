@@ -15,7 +15,7 @@ from secrets_quickstart.catalog.variables.quantities import (
     user_id,
 )
 from secrets_quickstart.catalog.variables.variable import Variable
-from secrets_quickstart.catalog.variables.words import Choice, Fixed, Location, RoleName, Text
+from secrets_quickstart.catalog.variables.words import Choice, Fixed, Location, RoleName
 
 PLANNED = "planned from this machine's memory and CPUs; `invoke doctor` shows the plan."
 HOST_USER = "with FLOWDB_DATA_DIR the owner of that directory, or of this account; otherwise the image's postgres."
@@ -60,7 +60,7 @@ VARIABLES = (
         otherwise="a tenth of the space that is free in the data directory.",
     ),
     Variable("CACHE_PROTECTED_PERIOD", Duration(low=0), "86400", "How long a new cache table is safe from clean-up."),
-    Variable("CACHE_HALF_LIFE", Number(10**9), "1000", "How fast cache tables expire that are not used."),
+    Variable("CACHE_HALF_LIFE", Number(999_999_999), "1000", "How fast cache tables expire that are not used."),
     Variable(
         "MAX_CPUS",
         Integer(1, 1024),
@@ -116,16 +116,11 @@ VARIABLES = (
     Variable(
         "FLOWDB_LOG_DEST",
         Choice(("jsonlog", "csvlog", "stderr")),
-        "jsonlog",
-        "The form of PostgreSQL's log, which is kept among the data.",
+        None,
+        "The form of PostgreSQL's log: stderr is what `invoke logs` shows, the others are files among the data.",
+        otherwise="jsonlog with official images, stderr with local ones.",
     ),
     Variable("FLOWDB_ENABLE_POSTGRES_DEBUG_MODE", Flag(), "false", "Whether pgAdmin's debugger can be used."),
-    Variable(
-        "AUTO_CONFIG_FILE_NAME",
-        Text("a plain file name that ends in .conf", r"[A-Za-z0-9][\w.-]{0,120}\.conf"),
-        "postgresql.configurator.conf",
-        "The name of the file that the settings above are written to.",
-    ),
     Variable(
         "FLOWDB_SAMPLE_DATA",
         Flag(),
@@ -133,7 +128,7 @@ VARIABLES = (
         "Whether a new FlowDB is filled with made-up call records (local images only). "
         "`invoke quickstart` does so unless this says false.",
     ),
-    Variable("FLOWDB_SAMPLE_SUBSCRIBERS", Integer(50, 1_000_000), "400", "How many subscribers are made up."),
+    Variable("FLOWDB_SAMPLE_SUBSCRIBERS", Integer(400, 100_000), "400", "How many subscribers are made up."),
     Variable("FLOWDB_SAMPLE_DAYS", Integer(1, 366), "7", "For how many days."),
-    Variable("FLOWDB_SAMPLE_SEED", Integer(0, 2**31 - 1), "1", "The same number gives the same records."),
+    Variable("FLOWDB_SAMPLE_SEED", Integer(0, 999_999_999), "1", "The same number gives the same records."),
 )

@@ -17,16 +17,16 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def size_text(size: int) -> str:
-    """A number of bytes as PostgreSQL and Docker both read it, with the largest unit that loses nothing: `1536MB`."""
+    """Whole kilobytes as PostgreSQL and Docker both read them, with the largest unit that loses nothing: `1536MB`."""
     for unit, name in _SPELLED:
         if size and size % unit == 0:
             return f"{size // unit}{name}"
-    return f"{size}B"
+    return f"{size // KB}kB"
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """An amount of memory or disk with its unit (1kB = 1024 bytes); the value is a number of bytes."""
+    """An amount of memory or disk with its unit (1kB = 1024 bytes); the value is in bytes, of whole kilobytes."""
 
     low: int = 1
     high: int = 1024 * TB
@@ -46,6 +46,8 @@ class Size:
             # PostgreSQL would count such a number in blocks of 8 kB, Docker in bytes
             raise ValueError(f"{seen(text)} has no unit: write a size such as 512MB or 16GB")
         size = int(Fraction(match[1]) * _UNITS[f"{prefix or ''}B".upper()])
+        if not self.plain:
+            size -= size % KB  # not every reader knows the unit B
         if not self.low <= size <= self.high:
             raise ValueError(f"{seen(text)} is not from {size_text(self.low)} to {size_text(self.high)}")
         return size
