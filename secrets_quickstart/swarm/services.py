@@ -129,6 +129,12 @@ def state(engine: Engine, stack: str) -> StackState:
     )
 
 
+def nodes(engine: Engine) -> list[Node]:
+    """The nodes of the swarm."""
+    with translated("the swarm's nodes cannot be listed"):
+        return [_node(item) for item in engine.api.nodes()]
+
+
 def networks(engine: Engine, stack: str) -> list[str]:
     """Names of the stack's networks."""
     with translated(f"the networks of {stack} cannot be listed"):

@@ -1,0 +1,53 @@
+"""The code's own checks, and the whole system on a real swarm; operating it is invoke's business.
+
+Sessions run in the environment that bootstrap.sh made from the lock: what is checked is what operators run.
+"""
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "tests", "smoke"]
+nox.options.stop_on_first_error = True
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, forbidden imports, and the order of the rooms."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", silent=True)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy, strict."""
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Unit tests: no Docker, no network."""
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def smoke(session: nox.Session) -> None:
+    """The whole system on a real swarm, from nothing and back (root and an engine; takes minutes)."""
+    session.run("pytest", "-m", "swarm", "-x", "tests/swarm", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """How fast, as ratios within one run; writes artefacts/bench.json."""
+    session.run("python", "-m", "tests.bench", *session.posargs)
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Resolve the dependencies anew (needs a package index)."""
+    options = ["--generate-hashes", "--universal", "--python-version", "3.11", "--no-emit-index-url"]
+    session.run(
+        "uv", "pip", "compile", "-q", *options, "--no-emit-find-links", "--custom-compile-command", "nox -s lock",
+        "--group", "dev", "-o", "requirements.lock", *session.posargs, "pyproject.toml",
+    )  # fmt: skip

@@ -1,0 +1,252 @@
+"""One honest fake of the swarm: what the engine's API answers, from a few dictionaries.
+
+It keeps only what the package reads, in the engine's own shapes, and counts every write.  The behaviours tested on it
+are tested again on a real engine in `tests/swarm`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import docker.errors
+
+from secrets_quickstart.errors import EngineError
+from secrets_quickstart.host.processes import Completed
+from secrets_quickstart.swarm.engine import Engine
+from secrets_quickstart.swarm.services import NAMESPACE
+from secrets_quickstart.swarm.stack_files import StackFile
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class FakeEngine(Engine):
+    """An engine in a swarm of one node; `writes` lists what was changed, in order."""
+
+    def __init__(self, *, state: str = "active", manager: bool = True, error: str = "") -> None:
+        super().__init__({})
+        self.state, self.manager, self.error = state, manager, error
+        self.writes: list[str] = []
+        self.secrets: dict[str, dict[str, Any]] = {}
+        self.services: dict[str, dict[str, Any]] = {}
+        self.tasks: list[dict[str, Any]] = []
+        self.labels: dict[str, str] = {}
+        self.swarm_labels: dict[str, str] = {}
+        self.networks: list[str] = []
+        self.containers: list[dict[str, Any]] = []
+        self.volumes: dict[str, Path] = {}
+        self.outcome = "running"
+        """What becomes of tasks that are started."""
+        self._ids = itertools.count(1)
+        self._seconds = itertools.count()
+
+    @property
+    def api(self) -> Any:
+        return FakeApi(self)
+
+    @property
+    def client(self) -> Any:  # type: ignore[override]
+        return SimpleNamespace(api=self.api, swarm=SimpleNamespace(init=self._init, leave=self._leave))
+
+    def info(self) -> dict[str, Any]:
+        swarm = {
+            "LocalNodeState": self.state,
+            "ControlAvailable": self.manager and self.state == "active",
+            "Error": self.error,
+            "NodeID": "node1" if self.state != "inactive" else "",
+            "NodeAddr": "127.0.0.1",
+        }
+        return {"Swarm": swarm, "SystemTime": self.tick()}
+
+    def tick(self) -> str:
+        moment = START + timedelta(seconds=next(self._seconds))
+        return moment.isoformat().replace("+00:00", ".123456789Z")
+
+    def _init(self, labels: Mapping[str, str], **_options: Any) -> None:
+        self.writes.append("swarm init")
+        self.state, self.manager, self.swarm_labels = "active", True, dict(labels)
+
+    def _leave(self, **_options: Any) -> None:
+        self.writes.append("swarm leave")
+        self.state = "inactive"
+
+    def next_id(self) -> str:
+        return f"id{next(self._ids)}"
+
+    def add_secret(self, name: str, labels: Mapping[str, str] | None = None) -> None:
+        """A secret that somebody else made."""
+        self.secrets[name] = {"ID": self.next_id(), "Spec": {"Name": name, "Labels": dict(labels or {})}}
+
+    def deploy(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> Completed:
+        """`docker stack deploy`, with the package's own reading of stack files."""
+        stack = argv[-1]
+        files = [StackFile(Path(argv[i + 1])) for i, word in enumerate(argv) if word == "--compose-file"]
+        self.writes.append(f"stack deploy {stack}")
+        for file in files:
+            content = file.resolved(environment)
+            for name, entry in content["services"].items():
+                known = {key: value["name"] for key, value in content["secrets"].items()}
+                for source in entry.get("secrets", ()):
+                    if known[source] not in self.secrets:
+                        return Completed(argv, 1, "", f"service {name}: secret not found: {known[source]}")
+                self._put_service(stack, name, entry, known)
+        return Completed(argv, 0, "", "")
+
+    def _put_service(self, stack: str, name: str, entry: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+        deploy = entry["deploy"]
+        container = {
+            "Image": entry["image"],
+            "Env": [f"{key}={value}" for key, value in entry["environment"].items()],
+            "Secrets": [{"SecretName": secrets[s], "File": {"Name": s}} for s in entry.get("secrets", ())],
+        }
+        spec = {
+            "Name": f"{stack}_{name}",
+            "Labels": {NAMESPACE: stack, **deploy.get("labels", {})},
+            "Mode": {"Replicated": {"Replicas": int(deploy.get("replicas", 1))}},
+            "TaskTemplate": {
+                "ContainerSpec": container,
+                "Placement": {"Constraints": list(deploy.get("placement", {}).get("constraints", ()))},
+            },
+            "EndpointSpec": {
+                "Ports": [
+                    {"TargetPort": port["target"], "PublishedPort": int(port["published"])}
+                    for port in entry.get("ports", ())
+                ]
+            },
+        }
+        old = self.services.get(spec["Name"])
+        self.services[spec["Name"]] = {
+            "ID": old["ID"] if old else self.next_id(),
+            "Spec": spec,
+            "Version": {"Index": next(self._ids)},
+        }
+        if old is None or old["Spec"]["TaskTemplate"] != spec["TaskTemplate"]:
+            for task in self.tasks:
+                if task["ServiceID"] == self.services[spec["Name"]]["ID"]:
+                    task["DesiredState"] = "shutdown"
+                    task["Status"]["State"] = "shutdown"
+            for slot in range(1, spec["Mode"]["Replicated"]["Replicas"] + 1):
+                self.add_task(spec["Name"], slot=slot)
+
+    def add_task(self, service: str, *, slot: int = 1, state: str | None = None, error: str = "") -> None:
+        """A task of the service's present specification."""
+        item = self.services[service]
+        now = self.tick()
+        self.tasks.append(
+            {
+                "ID": self.next_id(),
+                "ServiceID": item["ID"],
+                "Slot": slot,
+                "NodeID": "node1",
+                "DesiredState": "running",
+                "Status": {"State": state or self.outcome, "Timestamp": now, "Err": error},
+                "CreatedAt": now,
+                "Spec": item["Spec"]["TaskTemplate"],
+            }
+        )
+
+
+class FakeApi:
+    """The SDK's low-level client, as far as the package uses it."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+
+    def _require_swarm(self) -> None:
+        if self._engine.state != "active":
+            raise EngineError("this node is not a swarm manager")
+
+    def secrets(self) -> list[dict[str, Any]]:
+        self._require_swarm()
+        return list(self._engine.secrets.values())
+
+    def create_secret(self, name: str, data: bytes, labels: Mapping[str, str]) -> None:
+        self._require_swarm()
+        if name in self._engine.secrets:
+            raise docker.errors.APIError("conflict", explanation=f"secret {name} already exists")
+        self._engine.writes.append(f"create secret {name}")
+        self._engine.secrets[name] = {
+            "ID": self._engine.next_id(),
+            "Spec": {"Name": name, "Labels": dict(labels)},
+            "value": data,
+        }
+
+    def remove_secret(self, identifier: str) -> None:
+        for name, item in list(self._engine.secrets.items()):
+            if item["ID"] == identifier:
+                self._engine.writes.append(f"remove secret {name}")
+                del self._engine.secrets[name]
+
+    def services(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+        self._require_swarm()
+        return [item for item in self._engine.services.values() if _labelled(item["Spec"]["Labels"], filters)]
+
+    def tasks(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+        chosen = {item["ID"] for item in self.services(filters)}
+        return [task for task in self._engine.tasks if task["ServiceID"] in chosen]
+
+    def nodes(self) -> list[dict[str, Any]]:
+        self._require_swarm()
+        return [self.inspect_node("node1")]
+
+    def inspect_node(self, identifier: str) -> dict[str, Any]:
+        return {
+            "ID": identifier,
+            "Version": {"Index": 1},
+            "Description": {"Hostname": "one"},
+            "Status": {"State": "ready"},
+            "Spec": {"Availability": "active", "Role": "manager", "Labels": self._engine.labels},
+        }
+
+    def update_node(self, _identifier: str, _version: int, spec: Mapping[str, Any]) -> None:
+        self._engine.writes.append("label node")
+        self._engine.labels = dict(spec["Labels"])
+
+    def inspect_swarm(self) -> dict[str, Any]:
+        return {"Spec": {"Labels": self._engine.swarm_labels}}
+
+    def networks(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+        return [{"Name": name} for name in self._engine.networks]
+
+    def containers(self, **_options: Any) -> list[dict[str, Any]]:
+        return self._engine.containers
+
+    def remove_service(self, identifier: str) -> None:
+        for name, item in list(self._engine.services.items()):
+            if item["ID"] == identifier:
+                self._engine.writes.append(f"remove service {name}")
+                del self._engine.services[name]
+        self._engine.tasks = [task for task in self._engine.tasks if task["ServiceID"] != identifier]
+
+    def inspect_volume(self, name: str) -> dict[str, Any]:
+        if name not in self._engine.volumes:
+            raise docker.errors.NotFound(f"no such volume: {name}")
+        return {"Mountpoint": str(self._engine.volumes[name])}
+
+    def events(self, **_options: Any) -> Any:
+        return NoEvents()
+
+    def logs(self, _container: str, **_options: Any) -> bytes:
+        return b"the last words\n"
+
+
+class NoEvents:
+    """An event stream in which nothing happens."""
+
+    def __iter__(self) -> NoEvents:
+        return self
+
+    def __next__(self) -> Any:
+        raise StopIteration
+
+    def close(self) -> None:
+        return
+
+
+def _labelled(labels: Mapping[str, str], filters: Mapping[str, str]) -> bool:
+    name, _, value = filters["label"].partition("=")
+    return labels.get(name) == value
