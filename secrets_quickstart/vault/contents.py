@@ -1,0 +1,98 @@
+"""What a vault holds: values in generations, and claims; as text under the seal, and in memory."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from secrets_quickstart.sensitive import Sensitive
+
+
+class Origin(StrEnum):
+    """Where a value came from."""
+
+    GENERATED = "generated"
+    IMPORTED = "imported"
+    DERIVED = "derived"
+    CHOSEN = "chosen"
+    """From a variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What may be told of one generation of a value."""
+
+    name: str
+    generation: int
+    """1 for the first."""
+    created: datetime
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One generation of a value."""
+
+    value: Sensitive
+    created: datetime
+    origin: Origin
+
+
+Record = dict[str, Any]  # JSON
+
+
+@dataclass(slots=True)
+class Contents:
+    """All of it."""
+
+    fingerprint_key: Sensitive = field(default_factory=lambda: Sensitive(secrets.token_bytes(32)))
+    """Kept inside, so that fingerprints outlive a change of the key that locks the vault."""
+    values: dict[str, list[Stored]] = field(default_factory=dict)
+    """Generations by name, the first one first."""
+    claims: dict[str, Record] = field(default_factory=dict)
+
+    def copy(self) -> Contents:
+        values = {name: list(generations) for name, generations in self.values.items()}
+        return Contents(self.fingerprint_key, values, dict(self.claims))
+
+    def encoded(self) -> bytes:
+        return json.dumps(
+            {
+                "fingerprint_key": _text(self.fingerprint_key),
+                "values": {
+                    name: [
+                        {"value": _text(one.value), "created": one.created.isoformat(), "origin": one.origin.value}
+                        for one in generations
+                    ]
+                    for name, generations in self.values.items()
+                },
+                "claims": self.claims,
+            }
+        ).encode()
+
+
+def decoded(content: bytes) -> Contents:
+    """Raises ValueError, TypeError, KeyError or AttributeError for what `encoded` never wrote."""
+    found: Mapping[str, Any] = json.loads(content)
+    values = {
+        name: [
+            Stored(_value(one["value"]), datetime.fromisoformat(one["created"]), Origin(one["origin"]))
+            for one in generations
+        ]
+        for name, generations in found["values"].items()
+    }
+    return Contents(_value(found["fingerprint_key"]), values, dict(found["claims"]))
+
+
+def _text(value: Sensitive) -> str:
+    return base64.b64encode(value.reveal()).decode()
+
+
+def _value(text: str) -> Sensitive:
+    return Sensitive(base64.b64decode(text, validate=True))
