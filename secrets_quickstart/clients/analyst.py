@@ -98,8 +98,8 @@ class Analyst:
 
 
 STUCK_FIX = (
-    "find the cause with `invoke logs flowmachine`; then empty redis (FLUSHALL with the vault's REDIS_PASSWORD), because "
-    "FlowMachine repeats the failure of a query for ever"
+    "find the cause with `invoke logs flowmachine`; then empty redis (FLUSHALL with the vault's REDIS_PASSWORD), "
+    "because FlowMachine repeats the failure of a query for ever"
 )
 
 
@@ -170,7 +170,7 @@ def resolve_as(name: str, host: str) -> None:
     def getaddrinfo(asked: Any, *arguments: Any, **options: Any) -> Any:
         return original(host if asked in {name, name.encode()} else asked, *arguments, **options)
 
-    socket.getaddrinfo = getaddrinfo
+    vars(socket)["getaddrinfo"] = getaddrinfo
 
 
 def main() -> None:

@@ -38,14 +38,10 @@ class RedisClient:
         try:
             with client:
                 client.ping()
-        except redis.exceptions.AuthenticationError as error:
-            raise Refused("redis refuses", why=_reason(error), fix=ENTRY_FIX) from None
         except redis.exceptions.ResponseError as error:
-            if str(error).startswith("DENIED"):
-                raise Refused(
-                    "redis refuses", why="it has no password and is in protected mode", fix=OPEN_FIX
-                ) from None
-            raise ServiceError("redis cannot answer", why=type(error).__name__, fix="see its log: " + LOG) from None
+            raise _refusal(str(error)) from None
+        except redis.exceptions.AuthenticationError as error:
+            raise _refusal(str(error)) from None
         except redis.exceptions.RedisError as error:
             raise ServiceError(
                 f"redis does not answer at {self._host} port {self._port}",
@@ -59,8 +55,16 @@ ENTRY_FIX = "deploy again, so that redis starts with the vault's password"
 OPEN_FIX = "start redis with --requirepass, as compose/flowmachine.yml does"
 
 
-def _reason(error: Exception) -> str:
+def _refusal(words: str) -> ServiceError:
     """In our words: redis-py may put what was sent into its own."""
-    if "without any password configured" in str(error):
-        return "it has no password at all"
-    return "a password is missing" if "required" in str(error).lower() else "the password is not accepted"
+    match words.partition(" ")[0]:
+        case _ if "without any password configured" in words:
+            return ServiceError("redis lets anybody in", why="it was started without a password", fix=OPEN_FIX)
+        case "DENIED":
+            return ServiceError("redis lets nobody in", why="it was started without a password", fix=OPEN_FIX)
+        case _ if "required" in words:
+            return Refused("redis refuses", why="authentication required", fix=ENTRY_FIX)
+        case _ if "username-password" in words or "invalid" in words:
+            return Refused("redis refuses", why="not the password", fix=ENTRY_FIX)
+        case _:
+            return ServiceError("redis cannot answer", why="it is not ready, or not redis", fix=LOG_FIX)

@@ -1,0 +1,63 @@
+"""Does it really work?  The table of questions that are put to a running deployment, as its users would; no changes.
+
+What is asked of each service is in `verification_*`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from secrets_quickstart.checks import (
+    verification_flowapi,
+    verification_flowdb,
+    verification_flowmachine,
+    verification_numbers,
+)
+from secrets_quickstart.checks.check import Finding, Obstacle, Outcome, Skip, Status, finding
+from secrets_quickstart.checks.verification_world import Unasked, Verification, World
+from secrets_quickstart.errors import QuickstartError, VerificationFailed
+
+CHECKS: tuple[Verification, ...] = (
+    *verification_flowdb.CHECKS,
+    *verification_flowmachine.CHECKS,
+    *verification_flowapi.CHECKS,
+    *verification_numbers.CHECKS,
+)
+
+AT_ONCE = 8
+"""Most of the time each of them waits for an answer."""
+
+
+def run(world: World, components: Collection[str], checks: Sequence[Verification] = CHECKS) -> tuple[Finding, ...]:
+    """Ask all that is about these components, side by side; findings in the order of the table.  Raises nothing."""
+    rows = [row for row in checks if row.component in components]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="verify") as pool:
+        # the longest first: they stand last in the table
+        asked = [pool.submit(outcome, row, world) for row in reversed(rows)]
+    return tuple(finding(row.name, answer.result()) for row, answer in zip(rows, reversed(asked), strict=True))
+
+
+def outcome(row: Verification, world: World) -> Outcome:
+    """What came of asking: an error is an obstacle, and a defect of ours is said to be one."""
+    try:
+        return row.ask(world)
+    except Unasked as reason:
+        return Skip(str(reason))
+    except QuickstartError as problem:
+        return Obstacle(str(problem), problem.fix or "see: invoke status")
+    except Exception as defect:
+        # its message may hold anything, a password too
+        return Obstacle(f"the check broke off ({type(defect).__name__})", "report this, with what `invoke status` says")
+
+
+def require(findings: Iterable[Finding]) -> None:
+    """Raise VerificationFailed when there is an obstacle among them."""
+    failed = [item for item in findings if item.status is Status.OBSTACLE]
+    if not failed:
+        return
+    raise VerificationFailed(
+        f"{len(failed)} of the checks failed" if len(failed) > 1 else f"the check of {failed[0].check} failed",
+        why="; ".join(f"{item.check}: {item.detail}" for item in failed),
+        fix=failed[0].fix,
+    )
