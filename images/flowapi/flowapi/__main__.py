@@ -40,13 +40,16 @@ def main() -> int:
 
 async def serve(settings: Configuration) -> int:
     """Serves until told to stop. The exit status: 1 if it could not start."""
-    flowmachine = FlowMachine(
-        settings.flowmachine_host, settings.flowmachine_port, settings.flowmachine_timeout
-    )
     flowdb = FlowDB(
         settings.flowdb_host, settings.flowdb_port, settings.flowdb_user, settings.flowdb_password
     )
     await flowdb.open()
+    flowmachine = FlowMachine(
+        settings.flowmachine_host,
+        settings.flowmachine_port,
+        settings.flowmachine_timeout,
+        flowdb.check,
+    )
     gate = Gate(Verifier(settings.signing_key, settings.identifier))
     tls = settings.tls
     server = uvicorn.Server(

@@ -65,13 +65,18 @@ class FlowDB:
     async def close(self) -> None:
         self._pool.terminate()
 
+    async def check(self) -> None:
+        """Raises Unavailable unless FlowDB answers."""
+        async with self._transaction():
+            pass
+
     async def greet(self) -> None:
         """Says in the log whether FlowDB can be used, and keeps asking until it can."""
         complaint = None
         while True:
             try:
-                async with self._transaction():
-                    break
+                await self.check()
+                break
             except Unavailable as problem:
                 cause = repr(problem.__cause__)
                 if cause != complaint:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from flowapi import logs
 from flowapi.problems import Unavailable
 
 CONNECT_SECONDS = 5.0  # in a swarm's network a running service is reached in milliseconds
-# What FlowMachine says when a handler of its own failed; a lost redis is one cause of that
+# What FlowMachine says when a handler of its own failed: odd parameters, a lost redis or FlowDB
 HANDLER_FAILED = "Could not get reply for message"
 NO_QUERY = "0" * 32
 
@@ -26,6 +26,11 @@ class Reply:
     payload: dict[str, Any]
 
     @property
+    def is_breakdown(self) -> bool:
+        """No refusal, but something that FlowMachine did not foresee."""
+        return not self.succeeded and self.msg == HANDLER_FAILED
+
+    @property
     def query_state(self) -> str | None:
         state = self.payload.get("query_state")
         return state if isinstance(state, str) else None
@@ -34,18 +39,29 @@ class Reply:
 class FlowMachine:
     """One server; a socket for each question, so that no answer can meet another's question."""
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
+    def __init__(
+        self, host: str, port: int, timeout: float, check_flowdb: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`timeout` is in seconds; `check_flowdb` raises Unavailable unless FlowDB answers."""
         self._address = f"tcp://{host}:{port}"
         self._timeout = timeout
+        self._check_flowdb = check_flowdb
         self._context = zmq.asyncio.Context()
 
     async def ask(self, action: str, params: Mapping[str, Any] | None = None) -> Reply:
-        """FlowMachine's reply, be it success or error. Raises Unavailable if there is none."""
+        """FlowMachine's reply, be it success or error.
+
+        Raises Unavailable if there is none, or if redis or FlowDB is the reason for an error.
+        """
         reply = await self._exchange(action, params)
-        if not reply.succeeded and reply.msg == HANDLER_FAILED:
+        if reply.is_breakdown:
+            # Asked again, FlowMachine gets over a restart of FlowDB. Every action may be repeated.
+            reply = await self._exchange(action, params)
+        if reply.is_breakdown:
             probe = await self._exchange("poll_query", {"query_id": NO_QUERY})
-            if probe.msg == HANDLER_FAILED:
+            if probe.is_breakdown:
                 raise Unavailable("FlowMachine cannot reach its redis.")
+            await self._check_flowdb()
         return reply
 
     def close(self) -> None:

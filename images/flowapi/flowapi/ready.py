@@ -6,17 +6,19 @@ Standard library only, and none of FlowAPI's modules, so that it starts quickly.
 import os
 import ssl
 import sys
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 
 PATH = "/api/0/spec/openapi.json"
 SECONDS = 8.0
+SECRETS = Path("/run/secrets")
 
 
-def main() -> int:
-    port = int(os.environ.get("FLOWAPI_PORT", "").strip() or "9090")
+def main(environment: Mapping[str, str] = os.environ, secrets: Path = SECRETS) -> int:
+    port = int(environment.get("FLOWAPI_PORT", "").strip() or "9090")
     connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
-    if Path("/run/secrets/cert-flowkit.pem").is_file():
+    if (secrets / "cert-flowkit.pem").is_file():
         # The certificate bears the server's public names, and this is not one of them
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
