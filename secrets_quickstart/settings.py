@@ -75,6 +75,11 @@ class Settings:
         value = self._values[name]
         return None if value is None else BY_NAME[name].kind.text(value)
 
+    def texts(self) -> dict[str, str]:
+        """`text` of every variable that is not left unset."""
+        texts = {name: self.text(name) for name in self._values}
+        return {name: text for name, text in texts.items() if text is not None}
+
     def with_overrides(self, overrides: Mapping[str, str], where: str = "this command") -> Settings:
         """The same settings but for these, written as in `.env`.  Raises SettingsError as `load` does."""
         given = {**self._given, **{name: Given(text, where) for name, text in overrides.items()}}
@@ -85,13 +90,7 @@ class Settings:
 
         A variable that is left open is not in it, so that the stack file's own default counts.
         """
-        variables: dict[str, str] = {}
-        for row in VARIABLES:
-            text = self.text(row.name)
-            if text is not None:
-                variables |= dict.fromkeys((row.name, *row.also), text)
-        if self.data_node_label:
-            variables["FLOWDB_CONSTRAINT"] = "node.labels.{}=={}".format(*self.data_node_label)
+        variables = {name: text for given, text in self.texts().items() for name in (given, *BY_NAME[given].also)}
         for mapping in more:
             variables |= mapping
         return {**self.base_environment, **variables}
@@ -133,15 +132,6 @@ class Settings:
     def deadline(self) -> int:
         """Seconds until every service has to be healthy."""
         return int(self["FLOWKIT_DEADLINE"])
-
-    @property
-    def data_node_label(self) -> tuple[str, str] | None:
-        """The name and value of the label of the node that holds FlowDB's data; None to leave it to the manager."""
-        label = self["FLOWKIT_DATA_NODE_LABEL"]
-        if label is None:
-            return None
-        name, _, value = label.partition("=")
-        return name, value or "true"
 
     @property
     def password_length(self) -> int:

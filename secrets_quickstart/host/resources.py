@@ -31,6 +31,7 @@ LOCK_STEPS = (512, 1024, 2048, 4096, 8192, 16384, ALL_LOCKS)
 FIXED_SHARED = 32 * MB  # 15 to 25 MB were seen
 LARGE_MACHINE = 64 * 10**9  # where FlowDB's own configurator stops at 16 GB
 LARGEST_BUFFERS = 16 * GB
+STEPS = ((2 * GB, GB // 4), (16 * GB, GB), (32 * GB, 2 * GB), (128 * GB, 4 * GB))
 SHM_STEP = 256 * MB
 SMALLEST_SHM = GB
 
@@ -150,11 +151,11 @@ def _mb(size: int) -> str:
 
 
 def nominal(memory: int) -> int:
-    """The memory as it is sold: whole GB, rounded up (below 2 GB a quarter of one).
+    """The memory as it is sold: rounded up to a step that grows with it, from a quarter of a GB to 8GB.
 
     MemTotal is less than that by what the kernel keeps, which changes by some MB between kernels.
     """
-    step = GB if memory > 2 * GB else GB // 4
+    step = next((step for limit, step in STEPS if memory <= limit), 8 * GB)
     return -(-memory // step) * step
 
 

@@ -113,10 +113,10 @@ VARIABLES = (
     ),
     Variable(
         "FLOWKIT_DATA_NODE_LABEL",
-        Text("a node label such as flowkit.data=yes", r"[A-Za-z0-9][\w.-]{0,62}(=[\w.-]{1,63})?"),
-        None,
-        "FlowDB runs on the node that has this label, because its data is there; without = the label's value is true.",
-        otherwise="it runs on the manager, which is right while there is one node.",
+        Text("a node label such as flowkit.data", r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?"),
+        "flowkit.data",
+        "FlowDB runs on the one node that has this label with the value true, because its data is there. "
+        "A swarm of one node gets it by itself.",
     ),
     Variable(
         "FLOWKIT_DEADLINE",
