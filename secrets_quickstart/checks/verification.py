@@ -51,6 +51,13 @@ def outcome(row: Verification, world: World) -> Outcome:
         return Obstacle(f"the check broke off ({type(defect).__name__})", "report this, with what `invoke status` says")
 
 
+def document(findings: Iterable[Finding]) -> list[dict[str, str]]:
+    """For `--json`."""
+    return [
+        {"check": item.check, "status": item.status.value, "detail": item.detail, "fix": item.fix} for item in findings
+    ]
+
+
 def require(findings: Iterable[Finding]) -> None:
     """Raise VerificationFailed when there is an obstacle among them."""
     failed = [item for item in findings if item.status is Status.OBSTACLE]

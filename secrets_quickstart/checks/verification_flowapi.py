@@ -126,7 +126,7 @@ def shows_its_documentation(world: World) -> Outcome:
         return Obstacle(f"redoc gets status {reply.status}, {reply.media_type or 'no media type'}", fix)
     if "openapi.json" not in reply.text():
         return Obstacle("the page does not show openapi.json", fix)
-    if not world.our_flowapi:
+    if not world.our_flowapi():
         return Ok("served; the official page loads ReDoc from the internet")
     paths = [urlsplit(urljoin(client.place.url + PAGE, url)) for url in References(reply.text()).urls]
     here = urlsplit(client.place.url).netloc

@@ -13,7 +13,6 @@ from secrets_quickstart.clients.flowmachine import FlowmachineClient
 from secrets_quickstart.clients.redis_server import RedisClient
 from secrets_quickstart.sensitive import Sensitive
 
-
 PREFERRED = ("flowkit.api", "localhost")
 """The names by which FlowAPI is asked, where its certificate has them."""
 
@@ -44,9 +43,9 @@ class World:
     flowmachine: Callable[[], FlowmachineClient]
     published: Callable[[str], Sequence[int]]
     """The ports that a service publishes."""
-    flowmachine_port: int = 5555
-    our_flowapi: bool = True
+    our_flowapi: Callable[[], bool]
     """False for the official image, whose documentation page needs the internet."""
+    flowmachine_port: int = 5555
     given_token: Sensitive | None = None
     """A token of the operator's, used in place of those signed with the vault's key."""
 
