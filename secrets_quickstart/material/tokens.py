@@ -18,14 +18,19 @@ def token(
 ) -> Sensitive:
     """A JWT for the FlowAPI called `audience`, with its scopes by role, valid from now on.
 
-    A negative `lifetime` makes one that has expired already.  Raises MaterialError when the key is no RSA private key.
+    A negative `lifetime` makes one that has expired already.  The key is one that was made or checked here; MaterialError
+    when it is not RSA.
     """
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from flowkit_jwt_generator import generate_token
 
+    key = keys.private_key(signing_key, proven=True)
+    if not isinstance(key, RSAPrivateKey):
+        raise keys.not_rsa("signing key")
     signed: str = generate_token(
         flowapi_identifier=audience,
         username=username,
-        private_key=keys.check_signing_key(signing_key).text(),
+        private_key=key,
         lifetime=lifetime,
         roles={role: list(scopes) for role, scopes in roles.items()},
     )
