@@ -12,7 +12,7 @@ from secrets_quickstart.checks.data import Content, Data, Place, look, refusal
 from secrets_quickstart.errors import HostError
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
 from secrets_quickstart.swarm.engine import Engine
-from secrets_quickstart.vault import Vault
+from secrets_quickstart.vault import Origin, Vault
 
 PASSWORDS = ("FLOWDB_POSTGRES_PASSWORD", "FLOWMACHINE_FLOWDB_PASSWORD", "FLOWAPI_FLOWDB_PASSWORD")
 """What a database is made with."""
@@ -24,6 +24,8 @@ class Claim:
 
     place: Place
     identifier: str
+    sample: bool
+    """Whether the database was made with made-up records."""
 
     def __str__(self) -> str:
         if not self.identifier:
@@ -36,15 +38,16 @@ class DataStep:
 
     name = "data"
 
-    def __init__(self, engine: Engine, vault: Vault, place: Place, *, start_empty: bool) -> None:
-        """With `start_empty`, a database that has vanished is taken as gone for good."""
+    def __init__(self, engine: Engine, vault: Vault, place: Place, *, sample: bool, start_empty: bool) -> None:
+        """`sample` fills a new database with made-up records; with `start_empty`, one that has vanished is gone."""
         self._engine = engine
         self._vault = vault
         self._place = place
+        self._sample = sample
         self._start_empty = start_empty
 
     def look(self) -> Data:
-        imported = all(name in self._vault and self._vault.origin(name) == "imported" for name in PASSWORDS)
+        imported = all(name in self._vault and self._vault.entry(name).origin is Origin.IMPORTED for name in PASSWORDS)
         return look(self._engine, self._place, self._vault.claims.get(self._place.identity), imported=imported)
 
     def plan(self, facts: Data) -> Plan:
@@ -56,10 +59,18 @@ class DataStep:
         if facts.claim is None or gone or facts.identifier != facts.known:
             if facts.content is Content.HIDDEN and facts.claim is not None:
                 return Plan(unchanged=(Unchanged(str(facts.place), "claimed by this vault"),))
-            return Plan((Claim(facts.place, facts.identifier),))
+            kept = bool((facts.claim or {}).get("sample"))
+            sample = self._sample if facts.content is Content.NOTHING else kept
+            return Plan((Claim(facts.place, facts.identifier, sample),))
         return Plan(unchanged=(Unchanged(str(facts.place), "belongs to this vault"),))
 
     def act(self, actions: Sequence[Action]) -> None:
         for action in actions:
             if isinstance(action, Claim):
-                self._vault.claim(action.place.identity, {"identifier": action.identifier})
+                self._vault.claim(action.place.identity, {"identifier": action.identifier, "sample": action.sample})
+
+    @property
+    def sample_data(self) -> bool:
+        """What the database was, or will be, made with: this cannot be changed once it is there."""
+        claim = self._vault.claims.get(self._place.identity)
+        return self._sample if claim is None else bool(claim.get("sample"))
