@@ -1,0 +1,212 @@
+"""The checks of the vault, of the swarm's secrets against it, of FlowDB's data against it, and of certificates."""
+
+from __future__ import annotations
+
+from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS
+from secrets_quickstart.checks.check import Check, Obstacle, Ok, Outcome, Skip, Warn
+from secrets_quickstart.checks.conditions import with_swarm
+from secrets_quickstart.checks.data import Content, refusal
+from secrets_quickstart.checks.facts import PreflightFacts
+from secrets_quickstart.checks.facts_custody import HeldCertificate
+from secrets_quickstart.checks.facts_swarm import SwarmFacts
+from secrets_quickstart.material import certificates
+
+SOON, PRESSING, NOW = 60, 30, 7
+"""Days before a certificate ends: time to order one, time to install it, and time to do nothing else."""
+BRING_BACK = "bring back the vault that made them (FLOWKIT_VAULT), or choose another FLOWKIT_STACK in .env"
+
+
+def vault(facts: PreflightFacts) -> Outcome:
+    custody = facts.custody
+    if custody.problem:
+        return Obstacle(custody.problem, custody.fix)
+    if not custody.exists and not custody.creatable:
+        return Obstacle(
+            f"there is no vault at {custody.path}, and it or its key may not be made",
+            "run this as the owner of those folders, or set FLOWKIT_VAULT and FLOWKIT_VAULT_KEY_FILE",
+        )
+    if not custody.exists:
+        return Ok(f"none yet; the deployment makes {custody.path}")
+    return Ok(f"{custody.path}, {len(custody.names)} values")
+
+
+def vault_key(facts: PreflightFacts) -> Outcome:
+    if facts.custody.key_beside:
+        return Warn(
+            f"the vault's key lies beside it in {facts.custody.path.parent}: one copy of the folder opens it",
+            "move the key elsewhere and name it in FLOWKIT_VAULT_KEY_FILE",
+        )
+    return Ok("the key is kept apart")
+
+
+def exposed_files(facts: PreflightFacts) -> Outcome:
+    if facts.custody.exposed:
+        files = " ".join(str(path) for path in facts.custody.exposed)
+        return Obstacle(f"others may read a password in {files}", f"chmod 600 {files}, and change that password")
+    return Ok("no file with a password is open to others")
+
+
+def weak_values(facts: PreflightFacts) -> Outcome:
+    weak = facts.custody.weak
+    if weak:
+        name = next(iter(weak))
+        return Obstacle(
+            "; ".join(f"{name} is {fault}" for name, fault in weak.items()),
+            f"give it a real one: openssl rand -hex 16 | invoke secrets.import {name} -",
+        )
+    return Ok("none") if facts.custody.names else Skip("the vault holds nothing yet")
+
+
+def shared_values(facts: PreflightFacts) -> Outcome:
+    if facts.custody.shared:
+        said = "; ".join(" = ".join(group) for group in facts.custody.shared)
+        last = facts.custody.shared[0][-1]
+        return Warn(f"the same password: {said}", f"give {last} one of its own: invoke secrets.import {last} -")
+    return Ok("none") if facts.custody.names else Skip("the vault holds nothing yet")
+
+
+def loose_values(facts: PreflightFacts) -> Outcome:
+    if facts.custody.loose:
+        named = ", ".join(facts.custody.loose)
+        return Obstacle(
+            f"a secret of the vault stands in the clear in {named}",
+            f"take it out of {named}, and rotate that secret: it is in the services' environment",
+        )
+    return Ok("none") if facts.custody.names else Skip("the vault holds nothing yet")
+
+
+@with_swarm
+def secrets_by_hand(facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
+    stack = facts.wanted.stack
+    clashing = [
+        item.name
+        for item in swarm.secrets
+        if item.stack != stack and any(item.name.startswith(f"{stack}_{row.name}_g") for row in SECRETS)
+    ]
+    if clashing:
+        return Obstacle(
+            f"secrets of our names that we did not make: {', '.join(clashing)}",
+            f"docker secret rm {clashing[0]}, or choose another FLOWKIT_STACK",
+        )
+    return Ok("no secret of another has our names")
+
+
+@with_swarm
+def secrets_of_vault(facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
+    custody = facts.custody
+    if custody.problem:
+        return Skip("the vault cannot be opened")
+    ours = [item for item in swarm.secrets if item.stack == facts.wanted.stack]
+    if ours and not custody.exists:
+        return Obstacle(
+            f"the swarm has {len(ours)} secrets of the stack {facts.wanted.stack}, and there is no vault", BRING_BACK
+        )
+    foreign = [item.name for item in ours if item.vault != custody.id]
+    if foreign:
+        return Obstacle(f"secrets that another vault made: {', '.join(foreign)}", BRING_BACK)
+    later = [item.name for item in ours if (item.generation or 0) > custody.generation(item.of)]
+    if later:
+        return Obstacle(
+            f"secrets later than any in the vault, which is an old copy: {', '.join(later)}",
+            "bring back the newest copy of the vault",
+        )
+    drifted = [
+        item.name
+        for item in ours
+        if item.generation is None or custody.fingerprints.get((item.of, item.generation)) != item.fingerprint
+    ]
+    if drifted:
+        return Obstacle(
+            f"secrets with another value than the vault's: {', '.join(drifted)}",
+            f"docker secret rm {drifted[0]} if no service uses it; else {BRING_BACK}",
+        )
+    return Ok(f"{len(ours)} in the swarm, all as in the vault")
+
+
+@with_swarm
+def leftovers(_facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
+    found = sorted(item.name for item in swarm.secrets if item.name in BY_NAME and not item.stack)
+    if found:
+        return Ok(
+            f"left alone: {len(found)} secrets of a deployment by hand or by FlowKit's script, {found[0]} among them"
+        )
+    return Ok("none")
+
+
+def data(facts: PreflightFacts) -> Outcome:
+    if facts.data is None:
+        return Skip("FlowDB is not deployed, or its data cannot be looked at yet")
+    gone = facts.data.content is Content.NOTHING and bool(facts.data.known)
+    reason = refusal(facts.data)
+    if reason is None or (gone and facts.wanted.start_empty):
+        return Ok(f"the {facts.data.place} holds {facts.data.content.value}")
+    return Obstacle(f"{reason.what}: {reason.why}", reason.fix)
+
+
+def certificate_fits(facts: PreflightFacts) -> Outcome:
+    if facts.custody.spoiled:
+        name, why = next(iter(facts.custody.spoiled.items()))
+        return Obstacle(f"{name}: {why}", f"invoke secrets.import {name} FILE, with a PEM file")
+    misfits = [item.name for item in facts.custody.certificates if not item.fits_key]
+    if misfits:
+        return Obstacle(
+            f"{misfits[0]} is for another key than key-flowkit.pem", "import both again, the key and its certificate"
+        )
+    return Ok("it is for our key") if facts.custody.certificates else Skip("there is none yet")
+
+
+def certificate_dates(facts: PreflightFacts) -> Outcome:
+    outcomes = [_dates(item, facts) for item in facts.custody.certificates]
+    return outcomes[0] if outcomes else Skip("there is none yet")
+
+
+def _dates(item: HeldCertificate, facts: PreflightFacts) -> Outcome:
+    now, left = facts.machine.now, certificates.days_left(item.facts, facts.machine.now)
+    end = f"{item.facts.not_after:%Y-%m-%d}"
+    if item.facts.not_before > now:
+        return Obstacle(
+            f"{item.name} is valid only from {item.facts.not_before:%Y-%m-%d}",
+            "set this machine's clock, or import another",
+        )
+    if item.ours:
+        return Ok(f"until {end}; renewed in time by a deployment")
+    fix = f"have it renewed, then: invoke secrets.import {item.name} FILE"
+    if item.facts.not_after <= now:
+        return Obstacle(f"{item.name} ended on {end}: clients refuse it", fix)
+    if left <= NOW:
+        return Warn(f"{item.name} ends in {left} days, on {end}: from then on nobody can connect", fix)
+    if left <= PRESSING:
+        return Warn(f"{item.name} ends in {left} days, on {end}", fix)
+    if left <= SOON:
+        return Warn(f"{item.name} ends on {end}: time to order the next one", fix)
+    return Ok(f"until {end}")
+
+
+def certificate_names(facts: PreflightFacts) -> Outcome:
+    for item in facts.custody.certificates:
+        if not item.lacking:
+            continue
+        if item.ours:
+            return Ok(f"a new one with {', '.join(item.lacking)} will be made")
+        return Warn(
+            f"{item.name} is not for {', '.join(item.lacking)}: clients that use them are refused",
+            "have it issued for these names too, or reach FlowAPI by the names it has",
+        )
+    return Ok("all names") if facts.custody.certificates else Skip("there is none yet")
+
+
+CHECKS = (
+    Check("vault", "Can the vault be opened, or made?", vault),
+    Check("vault-key", "Is its key kept apart from it?", vault_key),
+    Check("password-files", "Are files with passwords closed to others?", exposed_files),
+    Check("secrets-weak", "Is any value a placeholder, a well-known default, or too short?", weak_values),
+    Check("secrets-shared", "Does any password serve twice?", shared_values),
+    Check("secrets-loose", "Does any secret stand in the clear among the variables?", loose_values),
+    Check("names-secrets", "Are the secrets' names ours?", secrets_by_hand),
+    Check("secrets-in-swarm", "Does the swarm hold what the vault holds?", secrets_of_vault),
+    Check("secrets-leftover", "What is left of a deployment by hand or by FlowKit's script?", leftovers),
+    Check("data", "Does FlowDB's data belong to this vault?", data),
+    Check("certificate-key", "Does the certificate fit its key?", certificate_fits),
+    Check("certificate-dates", "Is it valid, and for long enough?", certificate_dates),
+    Check("certificate-names", "Is it for every name that clients use?", certificate_names),
+)
