@@ -34,15 +34,16 @@ def canonical(name: str) -> str:
 
 
 def as_address(name: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text is, if it is one that is the same on every machine: without a zone such as `%eth0`."""
     try:
-        return ip_address(name.strip())
+        return ip_address(name.strip()) if "%" not in name else None
     except ValueError:
         return None
 
 
 def missing(wanted: Iterable[str], present: Iterable[str]) -> tuple[str, ...]:
     """Those of `wanted` that no name of `present` covers; a wildcard stands for exactly one label (RFC 6125, 6.4.3)."""
-    there = {canonical(name) for name in present}
+    there = {name.lower() if as_address(name) is None else canonical(name) for name in present}
     return tuple(name for name in wanted if not _covered(canonical(name), there))
 
 
