@@ -5,7 +5,7 @@ What is asked of each service is in `verification_*`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from secrets_quickstart.checks import (
@@ -35,7 +35,16 @@ def run(world: World, components: Collection[str], checks: Sequence[Verification
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="verify") as pool:
         # the longest first: they stand last in the table
         asked = [pool.submit(outcome, row, world) for row in reversed(rows)]
-    return tuple(finding(row.name, answer.result()) for row, answer in zip(rows, reversed(asked), strict=True))
+    outcomes = [answer.result() for answer in reversed(asked)]
+    return tuple(finding(row.name, result) for row, result in zip(rows, told_once(rows, outcomes), strict=True))
+
+
+def told_once(rows: Sequence[Verification], outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+    """An obstacle that stands in the way of several checks is told by the first of them."""
+    first: dict[Outcome, str] = {}
+    for row, result in zip(rows, outcomes, strict=True):
+        teller = first.setdefault(result, row.name) if isinstance(result, Obstacle) else row.name
+        yield result if teller == row.name else Skip(f"the same obstacle as for {teller}")
 
 
 def outcome(row: Verification, world: World) -> Outcome:

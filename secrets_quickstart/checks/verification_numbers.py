@@ -16,6 +16,7 @@ from secrets_quickstart.checks.verification_flowapi import signed
 from secrets_quickstart.checks.verification_flowdb import FLOWMACHINE
 from secrets_quickstart.checks.verification_world import Unasked, Verification, World
 from secrets_quickstart.clients.analyst import Findings, Question
+from secrets_quickstart.clients.flowapi import LOG_FIX
 from secrets_quickstart.clients.flowdb import FlowdbClient
 from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.sensitive import Sensitive
@@ -152,6 +153,7 @@ def statement(unit: str, location_table: str, event_types: Sequence[str]) -> sql
     )
 
 
+DATES_FIX = "see that FlowMachine asks this FlowDB: invoke logs flowmachine"
 STALE_FIX = (
     "if the day was loaded anew since it was first asked for, reset FlowMachine's cache; "
     "else compare `invoke logs flowmachine` with FlowDB"
@@ -161,11 +163,11 @@ STALE_FIX = (
 def judged(found: Findings, dates: Mapping[str, Sequence[str]], counts: Mapping[str, Count], what: str) -> Outcome:
     """The analyst's answers against FlowDB's."""
     if wrong := differing_dates(found.dates, dates):
-        return Obstacle(wrong, "see that FlowMachine asks this FlowDB: invoke logs flowmachine")
+        return Obstacle(wrong, DATES_FIX)
     try:
         values = {row["pcod"]: row["value"] for row in found.rows}
     except (KeyError, TypeError):
-        return Obstacle(f"the result {what} has no pcod and value", "invoke logs flowapi")
+        return Obstacle(f"the result {what} has no pcod and value", LOG_FIX)
     if len(values) != len(found.rows):
         return Obstacle(f"the result {what} names a region twice", STALE_FIX)
     if wrong_regions := differing_regions(values, counts):
@@ -220,12 +222,12 @@ def offers_flowdbs_dates(world: World) -> Outcome:
         dates = available_dates(records)
         reply = client.get("/api/0/available_dates")
         if reply.status != 200:
-            return Obstacle(f"with a right token it gets status {reply.status}", "invoke logs flowapi")
+            return Obstacle(f"with a right token it gets status {reply.status}", LOG_FIX)
         wrong = differing_dates(reply.json().get("available_dates", {}), dates)
         if not wrong:
             break
         if time.monotonic() > end:
-            return Obstacle(wrong, "see that FlowMachine asks this FlowDB: invoke logs flowmachine")
+            return Obstacle(wrong, DATES_FIX)
         time.sleep(2)
     days = {day for own in dates.values() for day in own}
     return Ok(f"{len(days)} days of {', '.join(dates)}" if days else "none, as in FlowDB")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,12 +83,20 @@ class FlowapiClient:
                 )
                 return Reply(answer.status_code, answer.headers.get("content-type", ""), answer.content)
         except httpx.HTTPError as error:
-            cause = error.__cause__.__cause__ if error.__cause__ is not None else None
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                raise Refused("FlowAPI's certificate is not trusted", why=cause.verify_message) from None
-            raise ServiceError(
-                f"FlowAPI does not answer at {self.place.url}", why=type(error).__name__, fix=LOG_FIX
-            ) from None
+            for cause in _causes(error):
+                if isinstance(cause, ssl.SSLCertVerificationError):
+                    raise Refused(
+                        "FlowAPI's certificate is not trusted", why=cause.verify_message, fix=tls.FIX
+                    ) from None
+            why = "not in time" if isinstance(error, httpx.TimeoutException) else "no connection"
+            raise ServiceError(f"FlowAPI does not answer at {self.place.url}", why=why, fix=LOG_FIX) from None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _bracketed(host: str) -> str:

@@ -45,7 +45,7 @@ class RedisClient:
         except redis.exceptions.RedisError as error:
             raise ServiceError(
                 f"redis does not answer at {self._host} port {self._port}",
-                why=type(error).__name__,
+                why="not in time" if isinstance(error, redis.exceptions.TimeoutError) else "no connection",
                 fix=LOG_FIX,
             ) from None
 

@@ -12,6 +12,7 @@ from secrets_quickstart.clients.answers import Refused
 from secrets_quickstart.errors import ServiceError
 
 WITHIN = 10.0
+FIX = "deploy again, so that the service starts with the vault's certificate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,11 @@ def handshake(host: str, port: int, name: str, context: ssl.SSLContext) -> Hands
             der = secure.getpeercert(binary_form=True) or b""
             return Handshake(secure.version() or "", hashlib.sha256(der).hexdigest())
     except ssl.SSLCertVerificationError as error:
-        raise Refused(f"the certificate presented for {name} is not trusted", why=error.verify_message) from None
+        raise Refused(
+            f"the certificate presented for {name} is not trusted", why=error.verify_message, fix=FIX
+        ) from None
     except ssl.SSLError as error:
-        raise Refused(f"no TLS with {host} port {port}", why=error.reason or type(error).__name__) from None
+        raise Refused(f"no TLS with {host} port {port}", why=error.reason or type(error).__name__, fix=FIX) from None
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise ServiceError(f"nobody answers at {host} port {port}", why=why, fix="see: invoke status") from None
