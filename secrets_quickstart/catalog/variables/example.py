@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
 
+from secrets_quickstart.catalog.components import BY_NAME as COMPONENTS
+from secrets_quickstart.catalog.variables import GROUPS
 from secrets_quickstart.catalog.variables.variable import Variable
 
 WIDTH = 100
@@ -15,11 +16,12 @@ The process environment comes before .env. No password or key belongs here: thos
 Made from the tables in secrets_quickstart/catalog/variables; a test holds it to them."""
 
 
-def example(groups: Iterable[tuple[str, Sequence[Variable]]], titles: Mapping[str, str]) -> str:
+def example() -> str:
     """Every variable with its comment, commented out with its default, under its component's title."""
     blocks = [textwrap.indent(HEADER, "# ")]
-    for component, variables in groups:
-        blocks.append(f"# ---- {titles[component]} ----")
+    for component, variables in GROUPS:
+        title = COMPONENTS[component].title if component else "The deployment"
+        blocks.append(f"# ---- {title} ----")
         blocks += [_entry(variable) for variable in variables]
     return "\n\n".join(blocks) + "\n"
 

@@ -22,11 +22,12 @@ class Location:
 
     @property
     def expects(self) -> str:
-        return "a path without colons or control characters"  # a colon ends the source of a volume
+        return "a path"
 
     def parse(self, text: str) -> Path:
+        # a colon ends the source of a volume in a stack file
         if ":" in text or not text.isprintable() or len(text.encode(errors="surrogatepass")) > 1024:
-            raise refuse(text, self)
+            raise ValueError(f"{seen(text)} has a colon or a control character in it, or is too long")
         if text.startswith("~") and text != "~" and not text.startswith("~/"):
             raise ValueError(f"{seen(text)} is another user's home: write the path in full")
         return Path(text)
