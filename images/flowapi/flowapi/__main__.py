@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from typing import Any
 
 import uvicorn
 
@@ -16,7 +17,9 @@ from flowapi.tokens import Verifier
 
 LARGEST_HEAD = 2**16  # bytes of request line and headers; a token may hold many scopes
 MOST_AT_ONCE = 500  # requests and idle connections together; beyond, 503
-STOP_SECONDS = 10  # for requests that are under way; then they are cut off
+STOP_SECONDS = 8  # for requests that are under way; then they are cut off
+HELLO_SECONDS = 10.0  # for a client to begin TLS
+GOODBYE_SECONDS = 4.0  # for it to take the last bytes and end TLS; idle clients never do
 
 
 def main() -> int:
@@ -35,7 +38,21 @@ def main() -> int:
     # uvicorn raises the signal again once it has stopped; the end is then ours, and clean
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
-    return asyncio.run(serve(settings))
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        return runner.run(serve(settings))
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """Python's own, less patient with TLS clients than its half minute and more."""
+
+    async def create_server(self, *arguments: Any, **options: Any) -> asyncio.Server:
+        if options.get("ssl"):
+            options |= {
+                "ssl_handshake_timeout": HELLO_SECONDS,
+                "ssl_shutdown_timeout": GOODBYE_SECONDS,
+            }
+        server: asyncio.Server = await super().create_server(*arguments, **options)
+        return server
 
 
 async def serve(settings: Configuration) -> int:
