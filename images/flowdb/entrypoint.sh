@@ -72,15 +72,14 @@ require_directory() {
     esac
 }
 
-# PostgreSQL's programs want a user with a name; an arbitrary UID has none.
-initdb_named() {
+# Two of PostgreSQL's programs want their user to have a name, which an arbitrary UID has not.
+named() { # COMMAND...
     if getent passwd "$(id -u)" >/dev/null; then
-        initdb "$@"
+        "$@"
     else
         echo "flowdb:x:$(id -u):$(id -g)::/:/bin/false" >"$unfinished/passwd"
         echo "flowdb:x:$(id -g):" >"$unfinished/group"
-        LD_PRELOAD=libnss_wrapper.so NSS_WRAPPER_PASSWD=$unfinished/passwd NSS_WRAPPER_GROUP=$unfinished/group \
-            initdb "$@"
+        LD_PRELOAD=libnss_wrapper.so NSS_WRAPPER_PASSWD=$unfinished/passwd NSS_WRAPPER_GROUP=$unfinished/group "$@"
     fi
 }
 
@@ -90,7 +89,7 @@ make_cluster() {
     rm -rf "$unfinished"
     mkdir "$unfinished"
     # C.UTF-8 sorts by code point, now and after any upgrade of the C library: no index goes bad.
-    initdb_named --pgdata="$unfinished/cluster" --username=flowdb --encoding=UTF8 --locale=C.UTF-8 \
+    named initdb --pgdata="$unfinished/cluster" --username=flowdb --encoding=UTF8 --locale=C.UTF-8 \
         --data-checksums --no-sync --no-instructions --auth-local=trust --auth-host=scram-sha-256 \
         >"$unfinished/initdb.log" 2>&1 || { cat "$unfinished/initdb.log" >&2; die "initdb failed (see above)." "Correct that."; }
     cp "$share/pg_hba.conf" "$unfinished/cluster/pg_hba.conf"
@@ -165,10 +164,13 @@ write_cache_settings() {
                 "$value" "${setting%:*}" "$value"
         done
     )
-    [ -z "$statements" ] || printf '%s\n' "$statements" |
-        postgres --single -D "$PGDATA" -c exit_on_error=on -c log_min_messages=warning -c logging_collector=off \
+    [ -n "$statements" ] || return 0
+    mkdir "$unfinished"
+    printf '%s\n' "$statements" |
+        named postgres --single -D "$PGDATA" -c exit_on_error=on -c log_min_messages=warning -c logging_collector=off \
             -c log_destination=stderr flowdb >/dev/null ||
         die "the cache's settings could not be written (see above)." "Correct that, or leave out CACHE_*."
+    rm -rf "$unfinished"
 }
 
 case ${1-} in
@@ -181,7 +183,7 @@ trap 'exit 143' TERM INT
 require_valid_environment
 require_directory
 if [ -e "$PGDATA/FLOWDB_VERSION" ]; then
-    rm -rf "$unfinished" # at most empty, when the last move was interrupted
+    rm -rf "$unfinished" # at most scraps, when a start was interrupted after the last move
     is_new=false
 elif [ -e "$unfinished/cluster/FLOWDB_VERSION" ]; then
     move_cluster_up
