@@ -212,7 +212,9 @@ def adjust(wanted: Directory) -> None:
     try:
         file = os.open(wanted.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            if any(os.scandir(file)):
+            with os.scandir(file) as entries:
+                filled = any(entries)
+            if filled:
                 raise HostError(f"{wanted.path} is not empty any more", fix="run the same command again")
             found = os.fstat(file)
             if wanted.owned and (found.st_uid, found.st_gid) != (wanted.uid, wanted.gid):

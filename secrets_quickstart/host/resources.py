@@ -28,7 +28,7 @@ ALL_LOCKS = 36500
 """FlowKit's default: 365 days of 5 tables with 4 parts, in 5 kinds of record."""
 
 LOCK_STEPS = (512, 1024, 2048, 4096, 8192, 16384, ALL_LOCKS)
-FIXED_SHARED = 32 * MB  # 15 to 25 MB were seen
+FIXED_SHARED = 24 * MB  # the most that was seen
 LARGE_MACHINE = 64 * 10**9  # where FlowDB's own configurator stops at 16 GB
 LARGEST_BUFFERS = 16 * GB
 STEPS = ((2 * GB, GB // 4), (16 * GB, GB), (32 * GB, 2 * GB), (128 * GB, 4 * GB))
