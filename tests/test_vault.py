@@ -366,6 +366,18 @@ def test_a_batch_is_one_write(place, key, monkeypatch):
     assert writes == [place]
 
 
+def test_without_a_change_nothing_is_written(place, key):
+    vault = Vault.create(place, key)
+    vault.claim("volume", {"x": 1})
+    before = place.read_bytes()
+
+    with vault.batch():
+        vault.claim("volume", {"x": 1})
+        vault.forget(["NEVER_THERE"])
+
+    assert place.read_bytes() == before
+
+
 def test_a_batch_that_fails_changes_nothing(place, key):
     vault = Vault.create(place, key)
     vault.put("A", Sensitive("1"), Origin.GENERATED)

@@ -18,8 +18,8 @@ def token(
 ) -> Sensitive:
     """A JWT for the FlowAPI called `audience`, with its scopes by role, valid from now on.
 
-    A negative `lifetime` makes one that has expired already.  The key must have been made or checked here; MaterialError
-    when it is not RSA.
+    A negative `lifetime` makes one that has expired already.  The key must have been made or checked here; raises
+    MaterialError when it is not RSA.
     """
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from flowkit_jwt_generator import generate_token

@@ -143,12 +143,12 @@ class Vault:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """One write for all changes inside; none of them happens if the block or the write fails."""
+        """One write for all changes inside, if there are any; none of them happens if the block or the write fails."""
         before = self._contents.copy()
         self._batches += 1
         try:
             yield
-            if self._batches == 1 and self._file is not None:
+            if self._batches == 1 and self._file is not None and self._contents != before:
                 self._file.write(self._contents.encoded())
         except BaseException:
             self._contents = before
