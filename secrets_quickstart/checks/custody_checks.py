@@ -88,6 +88,9 @@ def secrets_by_hand(facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
             f"secrets of our names that we did not make: {', '.join(clashing)}",
             f"docker secret rm {clashing[0]}, or choose another FLOWKIT_STACK",
         )
+    by_hand = sorted(item.name for item in swarm.secrets if item.name in BY_NAME and not item.stack)
+    if by_hand:
+        return Ok(f"{len(by_hand)} of a deployment by hand or by FlowKit's script are left alone: {by_hand[0]}, …")
     return Ok("no secret of another has our names")
 
 
@@ -121,16 +124,6 @@ def secrets_of_vault(facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
             f"docker secret rm {drifted[0]} if no service uses it; else {BRING_BACK}",
         )
     return Ok(f"{len(ours)} in the swarm, all as in the vault")
-
-
-@with_swarm
-def leftovers(_facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
-    found = sorted(item.name for item in swarm.secrets if item.name in BY_NAME and not item.stack)
-    if found:
-        return Ok(
-            f"left alone: {len(found)} secrets of a deployment by hand or by FlowKit's script, {found[0]} among them"
-        )
-    return Ok("none")
 
 
 def data(facts: PreflightFacts) -> Outcome:
@@ -204,7 +197,6 @@ CHECKS = (
     Check("secrets-loose", "Does any secret stand in the clear among the variables?", loose_values),
     Check("names-secrets", "Are the secrets' names ours?", secrets_by_hand),
     Check("secrets-in-swarm", "Does the swarm hold what the vault holds?", secrets_of_vault),
-    Check("secrets-leftover", "What is left of a deployment by hand or by FlowKit's script?", leftovers),
     Check("data", "Does FlowDB's data belong to this vault?", data),
     Check("certificate-key", "Does the certificate fit its key?", certificate_fits),
     Check("certificate-dates", "Is it valid, and for long enough?", certificate_dates),
