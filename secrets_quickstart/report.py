@@ -125,3 +125,13 @@ class Progress:
         from rich.text import Text
 
         return Text("\n".join([self._title, *self.lines()]))
+
+
+def ask(question: str) -> str:
+    """A line that the person types; "" when there is nobody to ask."""
+    if not sys.stdin.isatty():
+        return ""
+    with _lock:
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        return sys.stdin.readline().strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -150,6 +151,15 @@ def remove(engine: Engine, service: Service) -> None:
             engine.api.remove_service(service.id)
         except docker.errors.NotFound:
             return
+
+
+def remove_networks(engine: Engine, stack: str) -> None:
+    """Remove the networks that the stack has left; one that is still in use stays, to be asked for again."""
+    import docker.errors
+
+    for name in networks(engine, stack):
+        with contextlib.suppress(docker.errors.APIError):
+            engine.api.remove_network(name)
 
 
 def _service(item: Mapping[str, Any], stack: str) -> Service:

@@ -1,4 +1,4 @@
-"""`docker stack deploy` and its opposite; the one thing said to Docker through its command line.
+"""`docker stack deploy`: the one thing said to Docker through its command line.
 
 The command line is the only place where stack files are understood: the engine itself knows no stacks.
 """
@@ -11,7 +11,6 @@ from pathlib import Path
 
 from secrets_quickstart.errors import EngineError, ProcessError
 from secrets_quickstart.host import processes
-from secrets_quickstart.swarm import services
 from secrets_quickstart.swarm.engine import Engine
 
 PROGRAM = "docker"
@@ -64,22 +63,3 @@ def _knows(environment: Mapping[str, str], option: str) -> bool:
             why=str(error),
             fix="install the docker command line (Debian: docker.io)",
         ) from error
-
-
-def remove(engine: Engine, stack: str) -> None:
-    """Ask for the removal of the stack's services and networks; it takes seconds, see `watching.wait_until_gone`."""
-    for service in services.state(engine, stack).services.values():
-        services.remove(engine, service)
-
-
-def remove_networks(engine: Engine, stack: str) -> None:
-    """Remove the networks that the stack has left; one in use is left for the next try."""
-    import docker.errors
-
-    for name in services.networks(engine, stack):
-        try:
-            engine.api.remove_network(name)
-        except docker.errors.NotFound:
-            continue
-        except docker.errors.APIError:
-            continue  # containers are still attached: the caller waits and asks again

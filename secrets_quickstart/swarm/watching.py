@@ -100,15 +100,19 @@ def looks(engine: Engine, stack: str, happened: threading.Event, end: float) -> 
         time.sleep(SHORTEST_LOOKAWAY)
 
 
-def wait_until_gone(engine: Engine, stack: str, *, deadline: float, tell: Callable[[Mapping[str, str]], None]) -> None:
-    """Return when no service, task's container or network of the stack is left; raises NotConverged when late.
+def remove_and_wait(engine: Engine, stack: str, *, deadline: float, tell: Callable[[Mapping[str, str]], None]) -> None:
+    """Remove the stack; return when no service, container or network of it is left.  Raises NotConverged when late.
 
     A deployment that follows a removal too closely fails: the network it wants is still being taken down.
     """
     end = time.monotonic() + deadline
     with events(engine) as happened:
         for state in looks(engine, stack, happened, end):
+            for service in state.services.values():
+                services.remove(engine, service)
             containers = engine.api.containers(all=True, filters={"label": f"{services.NAMESPACE}={stack}"})
+            if not containers:
+                services.remove_networks(engine, stack)
             left = {
                 "services": len(state.services),
                 "containers": len(containers),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import invoke.tasks
@@ -11,6 +12,7 @@ from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import QuickstartError
+from secrets_quickstart.settings import Settings, load
 
 INTERRUPTED = 130
 """As the shell has it: 128 and the number of SIGINT."""
@@ -36,3 +38,12 @@ def task(**options: Any) -> Callable[[Callable[..., None]], Any]:
         return invoke.tasks.task(**options)(guarded)
 
     return decorate
+
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository's folder: `.env` and `compose/` are there."""
+
+
+def settings() -> Settings:
+    """What the operator has set."""
+    return load(ROOT)

@@ -1,0 +1,157 @@
+"""What is to be deployed: settings, target and vault put together into steps.  Carrying them out is `deploy`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from secrets_quickstart.catalog import components, images, targets
+from secrets_quickstart.catalog.targets import Target
+from secrets_quickstart.checks.data import Place
+from secrets_quickstart.errors import UsageError
+from secrets_quickstart.material.generation import Choices
+from secrets_quickstart.settings import Settings
+from secrets_quickstart.steps.data import DataStep
+from secrets_quickstart.steps.directories import DirectoriesStep
+from secrets_quickstart.steps.hosts_entry import HostsEntryStep
+from secrets_quickstart.steps.images import ImagesStep
+from secrets_quickstart.steps.membership import MembershipStep
+from secrets_quickstart.steps.secrets import SecretsStep
+from secrets_quickstart.steps.sizing import SizingStep
+from secrets_quickstart.steps.stack import Inputs, StackStep
+from secrets_quickstart.steps.step import Step
+from secrets_quickstart.steps.values import ValuesStep
+from secrets_quickstart.swarm.engine import Engine
+from secrets_quickstart.swarm.stack_files import StackFile
+from secrets_quickstart.vault import Key, KeyFile, PassphraseFile, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for."""
+
+    target: Target
+    only: bool = False
+    """Just the target's own components, not what they require."""
+    sample_data: bool = False
+    """Fill a new FlowDB with made-up records, unless the operator set FLOWDB_SAMPLE_DATA."""
+    start_empty: bool = False
+    """A database that has vanished is gone for good."""
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        return self.target.own if self.only else self.target.components
+
+
+def order(target: str, *, only: bool = False, sample_data: bool = False, start_empty: bool = False) -> Order:
+    """Raises UsageError for a target that does not exist, or that this version has no stack files for."""
+    from difflib import get_close_matches
+
+    row = targets.BY_NAME.get(target)
+    if row is None:
+        near = get_close_matches(target, targets.BY_NAME, n=1)
+        hint = f"did you mean {near[0]}?" if near else ""
+        raise UsageError(f"there is no target {target}", why=hint, fix=f"choose one of {', '.join(targets.BY_NAME)}")
+    missing = [components.BY_NAME[name].title for name in row.components if not components.BY_NAME[name].shipped]
+    if missing:
+        raise UsageError(
+            f"the target {target} cannot be deployed",
+            why=f"this version does not ship {', '.join(missing)} yet",
+            fix="choose another target, see invoke --help deploy",
+        )
+    return Order(row, only, sample_data, start_empty)
+
+
+def vault_key(settings: Settings) -> Key:
+    """How the vault is unlocked, as the settings say."""
+    if settings.vault_passphrase_file is not None:
+        return PassphraseFile(settings.vault_passphrase_file)
+    return KeyFile(settings.vault_key_file)
+
+
+class Deployment:
+    """One order on one machine, as steps; makes nothing happen."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        order: Order,
+        engine: Engine,
+        vault: Vault,
+        tell: Callable[[Mapping[str, str]], None],
+    ) -> None:
+        """`tell` is told how the services stand while they are waited for."""
+        self.settings = settings.with_overrides(order.target.overrides, f"target {order.target.name}")
+        self.order = order
+        self._engine = engine
+        self._vault = vault
+        self._tell = tell
+        self.images = ImagesStep(...)
+        self._secrets = SecretsStep(engine, vault, settings.stack, order.components)
+        self._sizing = SizingStep(settings)
+
+    @property
+    def place(self) -> Place:
+        """Where FlowDB's data is."""
+        return place(self.settings)
+
+    def preparation(self) -> list[list[Step[Any]]]:
+        """What comes before the stack, in lanes that do not need one another."""
+        settings, order = self.settings, self.order
+        choices = Choices(settings.password_length, settings.tls_names, settings.texts())
+        prepared: list[Step[Any]] = [
+            MembershipStep(self._engine, settings["FLOWKIT_DATA_NODE_LABEL"], settings.text("FLOWKIT_ADDRESS_POOL")),
+            ValuesStep(self._vault, order.components, choices),
+            self._secrets,
+            DirectoriesStep(settings, order.components),
+        ]
+        if "flowapi" in order.components:
+            prepared.append(HostsEntryStep(settings))
+        if "flowdb" in order.components:
+            prepared.append(self.data())
+        return [[self.images], prepared]
+
+    def data(self) -> DataStep:
+        sample = self.settings["FLOWDB_SAMPLE_DATA"]
+        if "FLOWDB_SAMPLE_DATA" not in self.settings.given:
+            sample = self.order.sample_data
+        return DataStep(self._engine, self._vault, self.place, sample=sample, start_empty=self.order.start_empty)
+
+    def stack(self) -> StackStep:
+        """The last step; what the steps before it decided goes into it, so ask for it when they are through."""
+        folder = self.settings.folder / "compose"
+        files = tuple(StackFile(folder / components.BY_NAME[name].stack_file) for name in self.order.components)
+        inputs = Inputs(
+            self.settings.stack,
+            self.order.components,
+            files,
+            self._environment(),
+            registry_auth=self.images.registry_auth,
+            deadline=self.settings.deadline,
+        )
+        return StackStep(self._engine, inputs, self._tell)
+
+    def _environment(self) -> dict[str, str]:
+        chosen = {
+            "DATA_CONSTRAINT": f"node.labels.{self.settings['FLOWKIT_DATA_NODE_LABEL']}==true",
+            "FLOWDB_SAMPLE_DATA": "true" if self.data().sample_data else "false",
+        }
+        return self.settings.stack_environment(
+            self._sizing.environment(self._sizing.look()),
+            self.images.environment(),
+            self._secrets.environment(),
+            chosen,
+        )
+
+
+def place(settings: Settings) -> Place:
+    """Where FlowDB's data is, as the settings say."""
+    return Place(settings["FLOWDB_DATA_DIR"], f"{settings.stack}_flowdb_data")
+
+
+def wanted_images(order: Order) -> tuple[str, ...]:
+    """Names of the images that the order's services run."""
+    services = (service for name in order.components for service in components.BY_NAME[name].services)
+    used = {service.image for service in services}
+    return tuple(row.name for row in images.IMAGES if row.name in used)

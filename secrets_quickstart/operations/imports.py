@@ -1,0 +1,97 @@
+"""Taking an operator's own values into the vault.  Whether a value is fit for its row is said in `material`."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from difflib import get_close_matches
+
+from secrets_quickstart.catalog.secrets import BY_NAME, LeafCertificate, LeafKey, Secret
+from secrets_quickstart.errors import MaterialError, UsageError
+from secrets_quickstart.material import names, own_certificate
+from secrets_quickstart.material.imports import checked
+from secrets_quickstart.operations.deployment import place, vault_key
+from secrets_quickstart.sensitive import Sensitive
+from secrets_quickstart.settings import Settings
+from secrets_quickstart.steps.data import PASSWORDS
+from secrets_quickstart.vault import Origin, Vault, vault_lock
+
+CERTIFICATE, KEY = "cert-flowkit.pem", "key-flowkit.pem"
+
+
+def row_of(name: str) -> Secret:
+    """The row of that name; raises UsageError for a name that is none."""
+    if name in BY_NAME:
+        return BY_NAME[name]
+    near = get_close_matches(name, BY_NAME, n=1)
+    raise UsageError(
+        f"there is no secret {name}",
+        why=f"did you mean {near[0]}?" if near else "",
+        fix="see invoke secrets.list --all",
+    )
+
+
+def import_value(settings: Settings, name: str, value: Sensitive) -> bool:
+    """Put a value into the vault as its next generation; False if it is there already.
+
+    Raises MaterialError for a value that cannot serve, and for one that a database would not know of.
+    """
+    row = row_of(name)
+    fit = checked(row, value)
+    with vault_lock(settings.vault_path, f"invoke secrets.import {name}"):
+        vault = Vault.open_or_create(settings.vault_path, vault_key(settings))
+        if name in vault and vault.value(name) == fit:
+            return False
+        _refuse_to_lock_out(settings, vault, name)
+        _refuse_half_a_pair(row, fit, vault)
+        vault.put(name, fit, Origin.IMPORTED)
+        return True
+
+
+def install_certificate(settings: Settings, certificate: Sensitive, key: Sensitive) -> bool:
+    """Put the operator's own TLS certificate and its key into the vault; False if both are there already.
+
+    Raises MaterialError when they do not match, are out of date, or are for other names.
+    """
+    wanted = names.complete(()) if not settings.tls_names else settings.tls_names
+    own_certificate.check_pair(certificate, key, wanted, datetime.now(UTC))
+    fit = {CERTIFICATE: checked(BY_NAME[CERTIFICATE], certificate), KEY: checked(BY_NAME[KEY], key)}
+    with vault_lock(settings.vault_path, "invoke certs.install"):
+        vault = Vault.open_or_create(settings.vault_path, vault_key(settings))
+        new = {name: value for name, value in fit.items() if name not in vault or vault.value(name) != value}
+        with vault.batch():
+            for name, value in new.items():
+                vault.put(name, value, Origin.IMPORTED)
+        return bool(new)
+
+
+def _refuse_to_lock_out(settings: Settings, vault: Vault, name: str) -> None:
+    """A database keeps the password it was made with, whatever the vault says."""
+    claim = vault.claims.get(place(settings).identity, {})
+    if name in PASSWORDS and name in vault and claim.get("identifier"):
+        raise MaterialError(
+            f"{name} was not imported",
+            why=f"the database in the {place(settings)} knows the password that the vault holds, and no other",
+            fix="keep it, or start with another FLOWDB_DATA_DIR or FLOWKIT_STACK",
+        )
+
+
+def _refuse_half_a_pair(row: Secret, value: Sensitive, vault: Vault) -> None:
+    """A TLS certificate and its key come together, once there is one of them."""
+    match row.source:
+        case LeafCertificate():
+            pair = (value, vault.value(KEY)) if KEY in vault else None
+        case LeafKey():
+            pair = (vault.value(CERTIFICATE), value) if CERTIFICATE in vault else None
+        case _:
+            return
+    if pair is None:
+        return
+    with contextlib.suppress(MaterialError):
+        own_certificate.check_pair(*pair, (), datetime.now(UTC))
+        return
+    raise MaterialError(
+        f"{row.name} was not imported",
+        why="it does not fit the other half in the vault",
+        fix="give both at once: invoke certs.install CERTIFICATE KEY",
+    )

@@ -1,0 +1,168 @@
+"""Taking a stack down, and purging it; nothing is deleted but by a verb that says so."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from secrets_quickstart.checks.data import Content, look
+from secrets_quickstart.errors import HostError
+from secrets_quickstart.operations.deployment import place, vault_key
+from secrets_quickstart.settings import Settings
+from secrets_quickstart.steps.hosts_entry import HostsEntryStep
+from secrets_quickstart.steps.secrets import STACK
+from secrets_quickstart.steps.step import Plan
+from secrets_quickstart.swarm import membership, secrets, services, volumes
+from secrets_quickstart.swarm.engine import Engine
+from secrets_quickstart.swarm.watching import remove_and_wait
+from secrets_quickstart.vault import KeyFile, Vault, storage, vault_lock
+
+Tell = Callable[[Mapping[str, str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """All that a stack has on this machine and in its swarm."""
+
+    services: tuple[str, ...]
+    networks: tuple[str, ...]
+    secrets: tuple[str, ...]
+    volumes: tuple[str, ...]
+    directory: Path | None
+    """With a database of ours."""
+    hosts_entry: bool
+    node_label: str
+    """"" when this node has none."""
+    swarm: bool
+    """Made by us, and nothing of anybody else is in it."""
+    vault: Path | None
+    key: Path | None
+
+    def lines(self) -> list[str]:
+        """What a purge deletes, for people."""
+        rows = [
+            *(f"service {name}" for name in self.services),
+            *(f"network {name}" for name in self.networks),
+            *(f"secret {name}" for name in self.secrets),
+            *(f"volume {name}, with all that is in it" for name in self.volumes),
+        ]
+        if self.directory is not None:
+            rows.append(f"everything in {self.directory}")
+        if self.hosts_entry:
+            rows.append("the names in the hosts file")
+        if self.node_label:
+            rows.append(f"this node's label {self.node_label}")
+        if self.swarm:
+            rows.append("the swarm of this node, which was made for it")
+        rows += [f"{path}" for path in (self.vault, self.key) if path is not None]
+        return rows
+
+
+def belongings(settings: Settings, engine: Engine) -> Belongings:
+    """What is there now."""
+    found = engine.membership()
+    usable = found.usable
+    name = settings.stack
+    owned = _own_secrets(engine, name) if usable else {}
+    label = settings["FLOWKIT_DATA_NODE_LABEL"]
+    nodes = services.nodes(engine) if usable else []
+    labelled = any(node.id == found.node_id and label in node.labels for node in nodes)
+    vault = settings.vault_path
+    key = vault_key(settings)
+    return Belongings(
+        services=tuple(services.state(engine, name).services) if usable else (),
+        networks=tuple(services.networks(engine, name)),
+        secrets=tuple(owned),
+        volumes=tuple(volumes.of_stack(engine, name)),
+        directory=_own_directory(settings, engine),
+        hosts_entry=bool(_hosts_removal(settings).actions),
+        node_label=label if labelled else "",
+        swarm=usable and membership.is_ours(engine) and not _strangers(engine, name, set(owned)),
+        vault=vault if storage.exists(vault) else None,
+        key=key.path if isinstance(key, KeyFile) and storage.exists(key.path) else None,
+    )
+
+
+def down(settings: Settings, command: str, tell: Tell) -> tuple[str, ...]:
+    """Stop the stack; secrets, data and vault stay.  Returns the names of the services that were there."""
+    with vault_lock(settings.vault_path, command):
+        engine = Engine(settings.base_environment)
+        membership.require_usable(engine.membership())
+        found = services.state(engine, settings.stack)
+        remove_and_wait(engine, settings.stack, deadline=settings.deadline, tell=tell)
+        return tuple(found.services)
+
+
+def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
+    """Delete all that the stack has, its data and its vault too.  The vault goes last: a crash before loses nothing."""
+    with vault_lock(settings.vault_path, command):
+        engine = Engine(settings.base_environment)
+        found = belongings(settings, engine)
+        if found.services or found.networks:
+            remove_and_wait(engine, settings.stack, deadline=settings.deadline, tell=tell)
+        if found.secrets:
+            for item in _own_secrets(engine, settings.stack).values():
+                secrets.remove(engine, item)
+        for name in found.volumes:
+            volumes.remove(engine, name)
+        if found.directory is not None:
+            _empty(found.directory)
+        if found.hosts_entry:
+            HostsEntryStep(settings).act(_hosts_removal(settings).actions)
+        if found.swarm:
+            membership.leave(engine)
+        elif found.node_label:
+            membership.label_this_node(engine, found.node_label, None)
+        for path in (settings.state_dir / "verified.json", found.vault, found.key):
+            if path is not None:
+                path.unlink(missing_ok=True)
+    lock = settings.vault_path.with_name(f"{settings.vault_path.name}.lock")
+    lock.unlink(missing_ok=True)
+    for folder in (settings.state_dir, settings.folder / ".flowkit" / "etl", settings.state_dir.parent):
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only what is empty
+    return found
+
+
+def _hosts_removal(settings: Settings) -> Plan:
+    step = HostsEntryStep(settings)
+    return step.plan_removal(step.look())
+
+
+def _own_secrets(engine: Engine, name: str) -> dict[str, secrets.SecretObject]:
+    return {title: item for title, item in secrets.listed(engine).items() if item.labels.get(STACK) == name}
+
+
+def _own_directory(settings: Settings, engine: Engine) -> Path | None:
+    """FlowDB's data directory, if the vault knows it; a directory that it does not know is never emptied."""
+    where = place(settings)
+    if where.directory is None or not storage.exists(settings.vault_path):
+        return None
+    claim = Vault.open(settings.vault_path, vault_key(settings)).claims.get(where.identity)
+    data = look(engine, where, claim, imported=False)
+    return where.directory if claim is not None and data.content is not Content.NOTHING else None
+
+
+def _strangers(engine: Engine, name: str, own: set[str]) -> bool:
+    """Whether the swarm holds anything that is not the stack's."""
+    foreign = {item["Spec"]["Name"] for item in engine.api.services()} - {
+        f"{name}_{service}" for service in services.state(engine, name).services
+    }
+    return bool(foreign or set(secrets.listed(engine)) - own or len(services.nodes(engine)) > 1)
+
+
+def _empty(directory: Path) -> None:
+    """Delete what is in a directory, not the directory: it may be a mount point."""
+    try:
+        for path in directory.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as error:
+        raise HostError(
+            f"{directory} cannot be emptied", why=error.strerror or str(error), fix="run this as root"
+        ) from error

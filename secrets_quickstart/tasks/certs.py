@@ -1,0 +1,51 @@
+"""`certs.*`: the TLS certificate."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from secrets_quickstart import report
+from secrets_quickstart.tasks.secrets_of_stack import given, open_vault
+from secrets_quickstart.tasks.task import settings, task
+
+
+@task(help={"json": "Print one JSON document."})
+def status(_c: Context, json: bool = False) -> None:
+    """Show the certificates: names, issuer, days left."""
+    from secrets_quickstart.material.certificates import days_left, describe
+
+    vault = open_vault(settings())
+    now = datetime.now(UTC)
+    rows = []
+    for name in ("ca-flowkit.pem", "cert-flowkit.pem"):
+        if name in vault:
+            facts = describe(vault.value(name))
+            expires = f"{facts.not_after:%Y-%m-%d}"
+            origin = str(vault.entry(name).origin)
+            rows.append((name, ", ".join(facts.names), facts.issuer, expires, days_left(facts, now), origin))
+    if json:
+        keys = ("name", "names", "issuer", "expires", "days_left", "origin")
+        report.document([dict(zip(keys, row, strict=True)) for row in rows])
+        return
+    report.table(("CERTIFICATE", "NAMES", "ISSUER", "EXPIRES", "DAYS LEFT", "ORIGIN"), rows)
+
+
+@task(
+    positional=["certificate", "key"],
+    help={"certificate": "PEM: yours, then those that signed it.", "key": "PEM: its private key."},
+)
+def install(_c: Context, certificate: str, key: str) -> None:
+    """Use a certificate and key of your own (they must match, be valid now, and be for your names)."""
+    from secrets_quickstart.operations.imports import install_certificate
+
+    if install_certificate(settings(), given(certificate), given(key)):
+        report.result(f"{Path(certificate).name} is in the vault; the next deploy brings it to FlowAPI")
+    else:
+        report.result("nothing to do: the vault holds this certificate and key already")
+
+
+ns = Collection("certs", status, install)

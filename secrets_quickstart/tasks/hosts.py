@@ -1,0 +1,50 @@
+"""`hosts.*`: FlowAPI's names in the hosts file."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from secrets_quickstart import report
+from secrets_quickstart.tasks.task import settings, task
+
+
+@task()
+def plan(_c: Context) -> None:
+    """Show what would be added (exit status 2 if anything would)."""
+    from secrets_quickstart.steps.hosts_entry import HostsEntryStep
+
+    step = HostsEntryStep(settings())
+    found = step.plan(step.look())
+    for line in (*found.actions, *found.unchanged):
+        report.result(str(line))
+    if found.actions:
+        raise Exit(code=2)
+
+
+@task()
+def add(_c: Context) -> None:
+    """Give flowkit.api and flow.api an address on this machine."""
+    from secrets_quickstart.steps.hosts_entry import HostsEntryStep
+
+    step = HostsEntryStep(settings())
+    found = step.plan(step.look())
+    step.act(found.actions)
+    for line in (*found.actions, *found.unchanged):
+        report.result(str(line))
+
+
+@task()
+def remove(_c: Context) -> None:
+    """Take our lines out again; the rest of the file stays byte for byte."""
+    from secrets_quickstart.steps.hosts_entry import HostsEntryStep
+
+    step = HostsEntryStep(settings())
+    found = step.plan_removal(step.look())
+    step.act(found.actions)
+    for line in (*found.actions, *found.unchanged):
+        report.result(str(line))
+
+
+ns = Collection("hosts", plan, add, remove)

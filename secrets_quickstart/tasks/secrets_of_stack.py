@@ -1,0 +1,122 @@
+"""`secrets.*`: what the vault holds."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from secrets_quickstart import report
+from secrets_quickstart.errors import HostError, UsageError
+from secrets_quickstart.tasks.task import settings, task
+
+if TYPE_CHECKING:
+    from secrets_quickstart.sensitive import Sensitive
+    from secrets_quickstart.settings import Settings
+    from secrets_quickstart.vault import Vault
+
+
+def open_vault(chosen: Settings) -> Vault:
+    """The vault, which has to exist."""
+    from secrets_quickstart.operations.deployment import vault_key
+    from secrets_quickstart.vault import Vault
+
+    return Vault.open(chosen.vault_path, vault_key(chosen))
+
+
+def given(source: str) -> Sensitive:
+    """What a file holds, or standard input for `-`."""
+    from secrets_quickstart.sensitive import Sensitive
+
+    if source == "-":
+        if sys.stdin.isatty():
+            report.say("type or paste the value, then Ctrl-D")
+        return Sensitive(sys.stdin.buffer.read())
+    try:
+        return Sensitive(Path(source).expanduser().read_bytes())
+    except OSError as error:
+        raise HostError(f"{source} cannot be read", why=error.strerror or str(error), fix="name another file") from None
+
+
+@task(name="list", help={"all": "Also those that have no value yet.", "json": "Print one JSON document."})
+def list_(_c: Context, all: bool = False, json: bool = False) -> None:  # noqa: A002  # the flag is --all
+    """List the secrets: name, generation, age, origin, purpose; no values."""
+    from secrets_quickstart.catalog.secrets import SECRETS
+
+    vault = open_vault(settings())
+    rows = []
+    for row in SECRETS:
+        if row.name in vault:
+            entry = vault.entry(row.name)
+            created = f"{entry.created:%Y-%m-%d %H:%M}"
+            rows.append((row.name, str(entry.generation), created, str(entry.origin), row.purpose))
+        elif all:
+            rows.append((row.name, "", "", "", row.purpose))
+    if json:
+        keys = ("name", "generation", "created", "origin", "purpose")
+        report.document([dict(zip(keys, row, strict=True)) for row in rows])
+        return
+    report.table(("NAME", "GENERATION", "CREATED", "ORIGIN", "PURPOSE"), rows)
+
+
+@task(
+    positional=["name"],
+    help={"name": "As `invoke secrets.list` shows it.", "generation": "An earlier one; the newest if not given."},
+)
+def show(_c: Context, name: str, generation: int = 0) -> None:
+    """Print one value, and nothing else."""
+    from secrets_quickstart.operations.imports import row_of
+
+    row_of(name)
+    report.value(open_vault(settings()).value(name, generation or None).reveal())
+
+
+@task(
+    name="import",
+    positional=["name", "file"],
+    help={"name": "As `invoke secrets.list --all` shows it.", "file": "The file that holds the value, or - for stdin."},
+)
+def import_(_c: Context, name: str, file: str) -> None:
+    """Take a value of yours into the vault, such as a password of a database that exists."""
+    from secrets_quickstart.operations.imports import import_value, row_of
+
+    row_of(name)
+    if import_value(settings(), name, given(file)):
+        report.result(f"{name} is in the vault; the next deploy brings it to the swarm")
+    else:
+        report.result(f"nothing to do: the vault holds this {name} already")
+
+
+@task(positional=["directory"], help={"directory": "Where to write; made if it does not exist."})
+def export_public(_c: Context, directory: str) -> None:
+    """Write what clients need: the CA, the certificate, the verification key."""
+    from secrets_quickstart.catalog.secrets import SECRETS
+
+    vault = open_vault(settings())
+    folder = Path(directory).expanduser()
+    for row in SECRETS:
+        if row.public and row.name in vault:
+            path = folder / (row.name if row.name.endswith(".pem") else f"{row.name}.pem")
+            _write(path, vault.value(row.name).reveal())
+            report.result(str(path))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Leaves a file with the same content alone, and refuses to replace one with another."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            if path.read_bytes() == content:
+                return
+            raise UsageError(f"{path} was not written", why="another file is there", fix="name an empty directory")
+        path.write_bytes(content)
+        path.chmod(stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IROTH)
+    except OSError as error:
+        raise HostError(f"{path} cannot be written", why=error.strerror or str(error), fix="name another") from None
+
+
+ns = Collection("secrets", list_, show, import_, export_public)

@@ -1,0 +1,71 @@
+"""`status` and `logs`; they change nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from secrets_quickstart import report
+from secrets_quickstart.errors import NotConverged, UsageError
+from secrets_quickstart.tasks.task import settings, task
+
+
+@task(help={"json": "Print one JSON document."})
+def status(_c: Context, json: bool = False) -> None:
+    """Show the services: how many tasks run, since when, images, ports (exit status 4 if not all are up)."""
+    from secrets_quickstart.operations.status import look
+
+    chosen = settings()
+    rows = look(chosen)
+    if json:
+        report.document({"stack": chosen.stack, "services": [row.document() for row in rows]})
+    elif rows:
+        columns = ("SERVICE", "STATE", "TASKS", "SINCE", "PORT", "IMAGE")
+        report.table(columns, [(r.service, r.state, r.tasks, r.since, r.port, r.image) for r in rows])
+    else:
+        report.result(f"the stack {chosen.stack} does not run")
+    if any(row.state != "up" for row in rows):
+        raise Exit(code=NotConverged.status)
+
+
+@task(
+    positional=["service"],
+    help={
+        "service": "The service, as `invoke status` names it.",
+        "follow": "Go on as new lines come, until Ctrl-C.",
+        "since": "Only lines of the last so many seconds, minutes, hours or days: 90s, 10m, 2h, 1d.",
+        "tail": "Only the last so many lines of each task.",
+    },
+)
+def logs(_c: Context, service: str, follow: bool = False, since: str = "", tail: int = 0) -> None:
+    """Show what a service has written."""
+    from secrets_quickstart.swarm import logs as written
+    from secrets_quickstart.swarm import services
+    from secrets_quickstart.swarm.engine import Engine
+
+    chosen = settings()
+    engine = Engine(chosen.base_environment)
+    known = services.state(engine, chosen.stack).services
+    if service not in known:
+        raise UsageError(
+            f"the stack {chosen.stack} has no service {service}",
+            fix=f"choose one of {', '.join(known)}" if known else "bring the stack up: invoke deploy",
+        )
+    start = engine.now() - _duration(since) if since else None
+    for line in written.follow(engine, known[service], tail=tail or None, since=start, keep_on=follow):
+        report.result(line)
+
+
+def _duration(text: str) -> timedelta:
+    units: dict[str, Any] = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+    number, unit = text[:-1], text[-1:]
+    if not number.isdigit() or unit not in units:
+        raise UsageError(f"--since {text} is not understood", fix="write it like 90s, 10m, 2h or 1d")
+    return timedelta(**{units[unit]: int(number)})
+
+
+ns = Collection(status, logs)

@@ -1,0 +1,11 @@
+"""FlowKit on Docker Swarm: `invoke --list` shows the commands, `invoke --help COMMAND` explains one."""
+
+from invoke.collection import Collection
+
+from secrets_quickstart.tasks import certs, deploying, doctor, hosts, images, removing, secrets_of_stack, swarm, verify, watching
+
+ns = Collection(
+    *(deploying.quickstart, deploying.deploy, deploying.plan, verify.verify, doctor.doctor),
+    *(watching.status, watching.logs, removing.down, removing.purge),
+    *(secrets_of_stack, certs, hosts, images, swarm),
+)
