@@ -11,7 +11,6 @@ from secrets_quickstart.checks.facts_wanted import PublishedPort
 from tests.preflight_cases_engine import NO_ENGINE, member
 from tests.preflight_facts import DATA_HERE, SOUND, THERE, fine, obstacle, skipped, warning
 
-TWICE = (PublishedPort("FLOWDB_HOST_PORT", "flowdb", 9000), PublishedPort("FLOWAPI_HOST_PORT", "flowapi", 9000))
 HIGH = (PublishedPort("FLOWAPI_HOST_PORT", "flowapi", 40000),)
 NGINX = Listener("tcp", 9090, "nginx (pid 7)")
 PROXY = Listener("tcp", 6379, "docker-proxy (pid 8)")
@@ -29,9 +28,6 @@ def kernel(**features: bool | None) -> KernelFacts:
 
 
 CASES = (
-    obstacle("ports-modes", "virtual address", wanted__port_mode="ingress"),
-    fine("ports-modes", "ingress and vip", wanted__port_mode="ingress", wanted__endpoint_mode="vip"),
-    obstacle("ports-differ", "FLOWDB_HOST_PORT and FLOWAPI_HOST_PORT", wanted__ports=TWICE),
     obstacle("ports-free", "9090 (FLOWAPI_HOST_PORT) is held by nginx (pid 7)", machine__listeners=(NGINX,)),
     obstacle("ports-free", "another user", machine__listeners=(replace(NGINX, process=""),)),
     obstacle("ports-free", "shop_web of the stack shop", swarm__publications=(OTHERS,)),

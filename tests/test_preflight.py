@@ -9,6 +9,7 @@ import pytest
 
 from secrets_quickstart.checks import preflight
 from secrets_quickstart.checks.check import Finding, Status
+from secrets_quickstart.checks.facts_wanted import Unknown
 from secrets_quickstart.checks.preflight import CHECKS
 from secrets_quickstart.errors import PreflightFailed
 from tests import preflight_cases_custody, preflight_cases_engine, preflight_cases_machine, preflight_cases_network
@@ -62,8 +63,8 @@ def test_whatever_is_wanting_comes_with_a_fix_and_whatever_is_not_comes_without(
 def test_without_an_engine_one_check_says_so_and_those_that_need_one_are_skipped():
     facts = but(
         engine=preflight_cases_engine.NO_ENGINE,
-        swarm=preflight.Unknown("no engine answers"),
-        images=preflight.Unknown("no engine answers"),
+        swarm=Unknown("no engine answers"),
+        images=Unknown("no engine answers"),
         data=None,
     )
     assert [item.check for item in preflight.obstacles(preflight.run(facts))] == ["engine"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -196,20 +196,24 @@ def container_publications(containers: Iterable[Mapping[str, Any]]) -> list[Publ
 def _unreachable(nodes: Iterable[NodeFacts], own: str) -> tuple[str, ...]:
     """Ports of other nodes, which must answer for a swarm to work, that do not."""
     others = [item for item in nodes if item.id != own and item.ready and item.address]
-    targets = [(item, port) for item in others for port in ((2377, 7946) if item.manager else (7946,))]
+    return silent(
+        [(item.name, item.address, port) for item in others for port in ((2377, 7946) if item.manager else (7946,))]
+    )
+
+
+def silent(targets: Sequence[tuple[str, str, int]]) -> tuple[str, ...]:
+    """Those of these names, addresses and ports that accept no connection, as `name:port`."""
     if not targets:
         return ()
 
-    def answers(target: tuple[NodeFacts, int]) -> bool:
+    def answers(target: tuple[str, str, int]) -> bool:
+        _, address, port = target
         try:
-            socket.create_connection((target[0].address, target[1]), timeout=PATIENCE).close()
+            socket.create_connection((address, port), timeout=PATIENCE).close()
         except OSError:
             return False
         return True
 
     with ThreadPoolExecutor(min(16, len(targets))) as pool:
-        return tuple(
-            f"{item.name}:{port}"
-            for (item, port), reached in zip(targets, pool.map(answers, targets), strict=True)
-            if not reached
-        )
+        reached = pool.map(answers, targets)
+        return tuple(f"{name}:{port}" for (name, _, port), there in zip(targets, reached, strict=True) if not there)

@@ -1,9 +1,11 @@
-"""The checks of ports, addresses and what the kernel has for networks."""
+"""The checks of ports, addresses and what the kernel has for networks.
+
+That ports differ, and that port mode and endpoint mode go together, is seen to when the settings are read.
+"""
 
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
 
 from secrets_quickstart.checks.check import Check, Obstacle, Ok, Outcome, Skip, Warn
 from secrets_quickstart.checks.conditions import on_this_machine, with_engine, with_swarm
@@ -17,25 +19,6 @@ OVERLAY_MTU = 1450
 """What Docker gives an overlay network, and what VXLAN makes of Ethernet's 1500."""
 DOCKER_POOL = "10.0.0.0/8"
 """Where a swarm takes its networks from when nobody said otherwise."""
-
-
-def port_modes(facts: PreflightFacts) -> Outcome:
-    wanted = facts.wanted
-    if (wanted.port_mode, wanted.endpoint_mode) == ("ingress", "dnsrr"):
-        return Obstacle(
-            "a port in ingress mode needs a service with a virtual address",
-            "set FLOWKIT_ENDPOINT_MODE=vip, or FLOWKIT_PORT_MODE=host",
-        )
-    return Ok(f"{wanted.port_mode} and {wanted.endpoint_mode}")
-
-
-def ports_differ(facts: PreflightFacts) -> Outcome:
-    ports = facts.wanted.ports
-    twice = {number for number, times in Counter(port.number for port in ports).items() if times > 1}
-    if twice:
-        names = [port.variable for port in ports if port.number in twice]
-        return Obstacle(f"{' and '.join(names)} are the same port", f"give {names[-1]} another number in .env")
-    return Ok(f"{len(ports)} different ports")
 
 
 def _holder(facts: PreflightFacts, swarm: SwarmFacts, port: PublishedPort) -> str:
@@ -213,8 +196,6 @@ def mtu(facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
 
 
 CHECKS = (
-    Check("ports-modes", "Do port mode and endpoint mode go together?", port_modes),
-    Check("ports-differ", "Has each service a port of its own?", ports_differ),
     Check("ports-free", "Is every published port free, or ours already?", ports_free),
     Check("ports-lasting", "Will no outgoing connection take one of them?", ports_lasting),
     Check("ports-swarm", "Can a swarm have its ports?", swarm_ports),
