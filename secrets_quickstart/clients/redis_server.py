@@ -32,8 +32,7 @@ class RedisClient:
             socket_connect_timeout=WITHIN,
             retry=Retry(NoBackoff(), 0),
             protocol=2,  # no HELLO: what is asked here is PING and AUTH alone
-            lib_name=None,
-            lib_version=None,
+            driver_info=None,
         )
         try:
             with client:
