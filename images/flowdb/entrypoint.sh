@@ -11,6 +11,7 @@ export LC_ALL=C.UTF-8
 share=/usr/local/share/flowdb
 unfinished=$PGDATA/.flowdb-unfinished
 carriage_return=$(printf '\r')
+# shellcheck source=images/flowdb/settings.sh
 . "$share/settings.sh"
 
 # Sets the variable SECRET from the first of these that is there: a file in /run/secrets, a file that NAME_FILE
@@ -21,6 +22,7 @@ read_secret() { # NAME...
             [ -e "$file" ] || continue
             [ -r "$file" ] || die "the secret $file cannot be read by uid $(id -u)." "Give it that owner, or mode 0444."
             secret=$(tr -d '\000' <"$file")
+            secret=${secret%"$carriage_return"} # of a file with Windows' line ends
             [ -n "$secret" ] || die "the secret $file is empty." "Put a value in it."
             return
         done
@@ -56,9 +58,8 @@ read_secrets() {
 require_directory() {
     [ "$(id -u)" -ne 0 ] ||
         die "PostgreSQL does not run as root." "Leave the user of this service as it is, or set it to UID:GID."
-    [ -d "$PGDATA" ] && [ -O "$PGDATA" ] ||
+    [ -O "$PGDATA" ] ||
         die "uid $(id -u) does not own the data directory $PGDATA." "Give the mounted directory that owner (chown)."
-    [ -w "$PGDATA" ] && [ -x "$PGDATA" ] || chmod u+rwx "$PGDATA"
     # PostgreSQL insists. 0750 is for backups by the group.
     [ "$(stat -c %a "$PGDATA")" = 750 ] || chmod 0700 "$PGDATA"
     # Two servers would destroy the database, and PostgreSQL does not see one in another container.
@@ -117,7 +118,7 @@ CONF
         if is_on FLOWDB_SAMPLE_DATA; then cat "$share/sample_data.sql"; fi
     } | PGOPTIONS='-c client_min_messages=warning' $sql --dbname=flowdb --single-transaction \
         --set=version="$FLOWDB_VERSION" --set=release_date="$FLOWDB_RELEASE_DATE" \
-        --set=cache_size="${CACHE_SIZE:-$(($(disk_mb avail) / 10 * 1048576))}" \
+        --set=cache_size="${CACHE_SIZE:-$(($(disk_mb avail) * 1048576 / 10))}" \
         --set=cache_half_life="${CACHE_HALF_LIFE:-1000}" \
         --set=cache_protected_period="${CACHE_PROTECTED_PERIOD:-86400}" \
         --set=subscribers="${FLOWDB_SAMPLE_SUBSCRIBERS:-400}" \
@@ -142,6 +143,7 @@ move_cluster_up() {
     mv "$unfinished/cluster/FLOWDB_VERSION" "$PGDATA/"
     sync "$PGDATA"
     rm -rf "$unfinished"
+    echo "FlowDB: the database is complete" >&2
 }
 
 write_settings() {
@@ -188,7 +190,7 @@ if [ -e "$PGDATA/FLOWDB_VERSION" ]; then
 elif [ -e "$unfinished/cluster/FLOWDB_VERSION" ]; then
     move_cluster_up
     is_new=false
-elif [ -n "$(ls -A "$PGDATA" | grep -vx "${unfinished##*/}")" ]; then
+elif [ -n "$(find "$PGDATA" -mindepth 1 -maxdepth 1 ! -name "${unfinished##*/}" -print -quit)" ]; then
     die "$PGDATA is not empty, and was not made by this image." "Mount an empty directory (not a file system's root)."
 else
     read_secrets

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # PostgreSQL settings from the container's environment and machine. Sourced by entrypoint.sh; runs nothing itself.
 # An empty variable counts as not set.
 
@@ -21,8 +22,8 @@ is_whole() { # TEXT
 require_whole() { # NAME LEAST MOST
     value=$(value_of "$1")
     [ -z "$value" ] && return
-    is_whole "$value" && [ "$value" -ge "$2" ] && [ "$value" -le "$3" ] ||
-        die "$1 is '$value', which is not a whole number from $2 to $3." "Correct it, or leave it out for the default."
+    if is_whole "$value" && [ "$value" -ge "$2" ] && [ "$value" -le "$3" ]; then return; fi
+    die "$1 is '$value', which is not a whole number from $2 to $3." "Correct it, or leave it out for the default."
 }
 
 require_size() { # NAME
@@ -53,8 +54,7 @@ require_valid_environment() {
     require_whole STATS_TARGET 1 10000
     require_whole CACHE_SIZE 0 999999999999999999
     require_whole CACHE_PROTECTED_PERIOD 0 999999999
-    printf '%s' "${CACHE_HALF_LIFE-}" | grep -Eqx '([1-9][0-9]{0,8}(\.[0-9]{1,9})?|0\.0*[1-9][0-9]{0,8})?' ||
-        [ -z "${CACHE_HALF_LIFE-}" ] ||
+    printf '%s' "${CACHE_HALF_LIFE:-1000}" | grep -Eqx '[1-9][0-9]{0,8}(\.[0-9]{1,9})?|0\.0{0,8}[1-9][0-9]{0,8}' ||
         die "CACHE_HALF_LIFE is '$CACHE_HALF_LIFE', which is not a number above 0." "Correct it, or leave it out."
     require_flag NO_USE_JIT
     require_flag FLOWDB_ENABLE_POSTGRES_DEBUG_MODE
@@ -110,7 +110,7 @@ machine_settings() {
     workers=$(((cpus + 1) / 2))
     # 36500 (the official default: a year of days, their indexes and more) needs 3 GB of shared memory. One slot
     # takes about 430 bytes for each of max_connections' 200; a sixteenth of the memory may go there.
-    locks=$(clamp $((memory / 16 * 1048576 / 200 / 430)) 512 36500)
+    locks=$(clamp $((memory * 1048576 / 16 / 200 / 430)) 512 36500)
     max_wal=$(clamp $((disk / 20)) 1024 12288)
 
     cat <<SETTINGS
