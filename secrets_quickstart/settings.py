@@ -209,7 +209,7 @@ def _content(path: Path) -> str:
     if len(raw) > LARGEST_FILE:
         raise SettingsError(f"{path} cannot be read", why="it is larger than a megabyte", fix=fix)
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode()
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         why = f"line {line} is not UTF-8"
