@@ -103,7 +103,9 @@ def test_flowmachine_is_asked_with_the_first_python_that_has_zeromq():
 def test_messages_to_flowmachine_are_arguments_in_order():
     def execute(argv):
         messages = [json.loads(text) for text in argv[argv.index(str(flowmachine.WITHIN)) + 1 :]]
-        return Execution(0, "".join(reply("success", message["action"], **message["params"]) for message in messages), "")
+        return Execution(
+            0, "".join(reply("success", message["action"], **message["params"]) for message in messages), ""
+        )
 
     answers = FlowmachineClient(execute).ask(("ping", {}), ("poll_query", {"query_id": "7"}))
     assert [(answer.message, answer.payload) for answer in answers] == [("ping", {}), ("poll_query", {"query_id": "7"})]

@@ -1,0 +1,117 @@
+"""Where services are asked: by what the swarm publishes, and where their tasks run."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from secrets_quickstart.checks.verification_places import Places
+from secrets_quickstart.checks.verification_world import Address, Unasked
+from secrets_quickstart.errors import ServiceError
+from tests.fakes import FakeEngine
+
+WHEN = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+
+
+class Api:
+    """One service with one task, and a program that can be run in it."""
+
+    def __init__(self, ports=(), node="node1", state="running", replicas=1):
+        self.ports, self.node, self.state, self.replicas = ports, node, state, replicas
+        self.ran = []
+
+    def services(self, filters):
+        template = {"ContainerSpec": {"Image": "flowkit/db:1"}}
+        spec = {"Name": "s_db", "TaskTemplate": template, "EndpointSpec": {"Ports": list(self.ports)}}
+        spec["Mode"] = {"Replicated": {"Replicas": self.replicas}}
+        return [{"ID": "db", "Spec": spec, "Version": {"Index": 1}}]
+
+    def tasks(self, filters):
+        status = {"State": self.state, "Timestamp": WHEN, "ContainerStatus": {"ContainerID": "c1"}}
+        task = {"ID": "t", "ServiceID": "db", "NodeID": self.node, "DesiredState": "running", "Status": status}
+        return [{**task, "CreatedAt": WHEN, "Spec": {}}][: self.replicas]
+
+    def nodes(self):
+        return []
+
+    def inspect_node(self, node):
+        if node == "node2":
+            return {"Status": {"Addr": "192.0.2.2"}}
+        return {"Status": {"Addr": "0.0.0.0"}, "ManagerStatus": {"Addr": "192.0.2.1:2377"}}
+
+    def exec_create(self, container, argv):
+        self.ran.append((container, argv))
+        return {"Id": "e"}
+
+    def exec_start(self, started, demux):
+        return b"out", None
+
+    def exec_inspect(self, started):
+        return {"ExitCode": 3}
+
+
+class Engine(FakeEngine):
+    def __init__(self, api, host="unix:///run/docker.sock"):
+        super().__init__()
+        self._the_api, self._host = api, host
+
+    @property
+    def api(self):
+        return self._the_api
+
+    @property
+    def host(self):
+        return self._host
+
+
+def places(api, **engine):
+    return Places(Engine(api, **engine), "s")
+
+
+PORT = {"TargetPort": 5432, "PublishedPort": 9000, "PublishMode": "host"}
+
+
+@pytest.mark.parametrize(
+    ("api", "engine", "expected"),
+    [
+        (Api([PORT]), {}, "127.0.0.1"),
+        (Api([PORT], node="node2"), {}, "192.0.2.2"),
+        (Api([{**PORT, "PublishMode": "ingress"}], node="node2"), {}, "127.0.0.1"),
+        (Api([PORT]), {"host": "tcp://192.0.2.1:2376"}, "192.0.2.1"),
+    ],
+    ids=["this node", "another node", "routing mesh", "a distant engine"],
+)
+def test_a_service_is_asked_where_its_port_is(api, engine, expected):
+    assert places(api, **engine).address("db") == Address(expected, 9000)
+
+
+def test_a_service_without_a_port_cannot_be_asked():
+    with pytest.raises(Unasked, match="publishes no port"):
+        places(Api()).address("db")
+
+
+def test_a_service_that_is_not_deployed_is_an_error_with_a_fix():
+    with pytest.raises(ServiceError, match="no service redis in the stack s") as error:
+        places(Api()).address("redis")
+    assert "deploy" in error.value.fix
+
+
+def test_a_service_without_a_running_task_is_an_error():
+    with pytest.raises(ServiceError, match="no task of db is running"):
+        places(Api([PORT], state="starting")).address("db")
+
+
+def test_a_program_runs_in_the_container_of_this_node():
+    api = Api()
+    done = places(api).execute("db", ["true", "now"])
+    assert api.ran == [("c1", ["true", "now"])]
+    assert (done.status, done.stdout, done.stderr) == (3, "out", "")
+
+
+@pytest.mark.parametrize(
+    ("api", "why"),
+    [(Api(node="node2"), "another node"), (Api(replicas=0), "0 replicas")],
+)
+def test_where_there_is_no_container_here_nothing_is_run(api, why):
+    with pytest.raises(Unasked, match=why):
+        places(api).execute("db", ["true"])
+    assert not api.ran
