@@ -176,7 +176,12 @@ def test_an_untrusted_flowapi_is_never_shown_the_token(authority):
     context, _ = fakes.tls(trustme.CA(), "flowkit.api")
     _, pem = fakes.tls(authority, "flowkit.api")
     seen = []
-    with fakes.http_server(lambda *asked: (200, seen.append(asked), {}), context) as port:
+
+    def answer(*asked):
+        seen.append(asked)
+        return 200, {}, {}
+
+    with fakes.http_server(answer, context) as port:
         client = FlowapiClient(Place(HOST, port, "flowkit.api", pem), Sensitive("a.b.c"))
         with pytest.raises(Refused, match="not trusted") as error:
             client.get("/")

@@ -3,6 +3,7 @@
 import base64
 import json
 from functools import partial
+from typing import Any
 
 import jwt
 import pytest
@@ -19,7 +20,7 @@ from secrets_quickstart.sensitive import Sensitive
 from tests import verification_fakes as fakes
 
 AUDIENCE = "flowapi_server"
-SPECIFICATION = {
+SPECIFICATION: dict[str, Any] = {
     "openapi": "3.0.1",
     "components": {
         "schemas": {"FlowmachineQuerySchema": {"oneOf": [{}, {}]}},

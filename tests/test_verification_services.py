@@ -19,7 +19,8 @@ NO_POWERS = (False,) * 5
 class Database:
     """FlowDB as one role meets it: answers by statement, or an error in their place."""
 
-    def __init__(self, **changed):
+    def __init__(self, *, trusting=False, **changed):
+        self.trusting = trusting
         self.answers = {
             "SELECT version FROM flowdb_version()": [("1.34.0",)],
             "SELECT current_user": [("flowapi",)],
@@ -47,7 +48,7 @@ class Known(World):
 
     def flowdb(self, user, password):
         self.database.asked_as.append((user, password.text()))
-        if password.text() != PASSWORD and not getattr(self.database, "trusting", False):
+        if password.text() != PASSWORD and not self.database.trusting:
             raise Refused("FlowDB refuses", why="password authentication failed")
         return self.database
 
@@ -88,9 +89,7 @@ def test_a_wrong_password_that_is_refused_is_right_and_is_never_the_right_one():
 
 
 def test_a_flowdb_that_takes_any_password_is_an_obstacle():
-    database = Database()
-    database.trusting = True
-    assert isinstance(flowdb.refuses(flowdb.OWNER, knowing(database)), Obstacle)
+    assert isinstance(flowdb.refuses(flowdb.OWNER, knowing(Database(trusting=True))), Obstacle)
 
 
 def test_a_password_that_the_vault_does_not_hold_is_not_guessed():

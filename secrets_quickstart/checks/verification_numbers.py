@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString, Protocol
 
 from secrets_quickstart.checks.check import Obstacle, Ok, Outcome, Warn
 from secrets_quickstart.checks.verification_flowapi import signed
@@ -17,8 +17,6 @@ from secrets_quickstart.checks.verification_flowdb import FLOWMACHINE
 from secrets_quickstart.checks.verification_world import Unasked, Verification, World
 from secrets_quickstart.clients.analyst import Findings, Question
 from secrets_quickstart.clients.flowapi import LOG_FIX
-from secrets_quickstart.clients.flowdb import FlowdbClient
-from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.sensitive import Sensitive
 
 if TYPE_CHECKING:
@@ -34,6 +32,18 @@ EVENT_TYPES = ("calls", "sms")
 
 COUNTING = 300.0
 """Seconds that FlowDB may take to count one day."""
+
+
+class Records(Protocol):
+    """FlowDB, as far as it is asked here."""
+
+    def query(
+        self,
+        statement: LiteralString | sql.Composed,
+        parameters: Sequence[object] | Mapping[str, object] | None = None,
+        *,
+        within: float = ...,
+    ) -> list[tuple[Any, ...]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +64,10 @@ class Count:
 def gives_flowdbs_numbers(world: World) -> Outcome:
     records = world.flowdb(FLOWMACHINE.name(world), world.needed(FLOWMACHINE.password))
     dates = available_dates(records)
-    day, event_types = newest(dates)
-    try:
-        unit, counts = counted(records, day, event_types)
-    except ServiceError as late:
-        return Warn(f"FlowDB could not be asked for its own count: {late}", late.fix)
-    token = world.given_token or signed(world, {"verify": scopes(unit)})
-    found = world.analyst(token).ask(Question(day, unit, event_types), dates)
-    return judged(found, dates, counts, f"of {day} at {unit}")
+    question, counts = counted(records, newest(dates))
+    token = world.given_token or signed(world, {"verify": scopes(question.unit)})
+    found = world.analyst(token).ask(question, dates)
+    return judged(found, dates, counts, f"of {question.date} at {question.unit}")
 
 
 def scopes(unit: str) -> tuple[str, ...]:
@@ -70,7 +76,7 @@ def scopes(unit: str) -> tuple[str, ...]:
     return ("run", "get_result", "get_available_dates", f"{query}:spatial_aggregate", f"{query}:daily_location")
 
 
-def available_dates(records: FlowdbClient) -> dict[str, list[str]]:
+def available_dates(records: Records) -> dict[str, list[str]]:
     """Days by event type, as FlowDB has them; each sorted."""
     rows = records.query("SELECT cdr_type::text, cdr_date FROM etl.available_dates ORDER BY cdr_type, cdr_date")
     dates: dict[str, list[str]] = {}
@@ -79,33 +85,37 @@ def available_dates(records: FlowdbClient) -> dict[str, list[str]]:
     return dates
 
 
-def newest(dates: Mapping[str, Sequence[str]]) -> tuple[str, tuple[str, ...]]:
-    """The newest day with calls or text messages, and which of them it has.  Raises Unasked when there is none."""
-    days = [day for kind in EVENT_TYPES for day in dates.get(kind, ())]
+LOOKED_AT = 3
+"""Days that are tried, if the newest ones have no event with a place."""
+
+
+def newest(dates: Mapping[str, Sequence[str]]) -> list[tuple[str, tuple[str, ...]]]:
+    """The newest days with calls or text messages, and which of them they have.  Raises Unasked when there are none."""
+    days = sorted({day for kind in EVENT_TYPES for day in dates.get(kind, ())}, reverse=True)
     if not days:
         raise Unasked("FlowDB holds no records yet, so there is nothing to count")
-    day = max(days)
-    return day, tuple(kind for kind in EVENT_TYPES if day in dates.get(kind, ()))
+    return [(day, tuple(kind for kind in EVENT_TYPES if day in dates.get(kind, ()))) for day in days[:LOOKED_AT]]
 
 
-def counted(records: FlowdbClient, day: str, event_types: Sequence[str]) -> tuple[str, dict[str, Count]]:
-    """The finest unit at which FlowMachine has a number to give, and all counts there.
+def counted(records: Records, days: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[Question, Mapping[str, Count]]:
+    """The newest day and the finest unit at which FlowMachine has a number to give, and all counts there.
 
-    Where it has none anywhere, the finest that has a cell in it.  Raises Unasked when there is none of these either.
+    Where it has none anywhere, the first with a count at all.  Raises Unasked when there is none of these either.
     """
-    units = [name for (name,) in records.query(UNITS_THERE, [list(UNITS)])]
+    units = {name for (name,) in records.query(UNITS_THERE, [list(UNITS)])}
     [(table,)] = records.query("SELECT * FROM location_table()")
-    attempts: list[tuple[str, dict[str, Count]]] = []
-    for unit in sorted(units, key=UNITS.index):
-        rows = records.query(statement(unit, table, event_types), bounds(day), within=COUNTING)
-        counts = {pcod: Count(certain, possible) for pcod, certain, possible in rows}
-        if any(count.certain > HIDDEN for count in counts.values()):
-            return unit, counts
-        if counts:
-            attempts.append((unit, counts))
-    if not attempts:
-        raise Unasked(f"no event of {day} is at a cell in a region, so there is nothing to count")
-    return attempts[0]
+    hidden: tuple[Question, Mapping[str, Count]] | None = None
+    for day, event_types in days:
+        for unit in (unit for unit in UNITS if unit in units):
+            rows = records.query(statement(unit, table, event_types), bounds(day), within=COUNTING)
+            counts = {pcod: Count(certain, possible) for pcod, certain, possible in rows}
+            found = Question(day, unit, event_types), counts
+            if any(count.certain > HIDDEN for count in counts.values()):
+                return found
+            hidden = hidden or (found if counts else None)
+    if hidden is None:
+        raise Unasked(f"no event of {', '.join(day for day, _ in days)} is at a cell in a region")
+    return hidden
 
 
 UNITS_THERE = """
@@ -218,6 +228,7 @@ def offers_flowdbs_dates(world: World) -> Outcome:
     token: Sensitive = world.given_token or signed(world, {"verify": ("get_available_dates",)})
     client = world.flowapi(token)
     end = time.monotonic() + DATES_MEMORY
+    told = False
     while True:
         dates = available_dates(records)
         reply = client.get("/api/0/available_dates")
@@ -228,6 +239,9 @@ def offers_flowdbs_dates(world: World) -> Outcome:
             break
         if time.monotonic() > end:
             return Obstacle(wrong, DATES_FIX)
+        if not told:
+            told = True
+            world.tell("waiting until FlowMachine reads the available dates anew, up to two minutes")
         time.sleep(2)
     days = {day for own in dates.values() for day in own}
     return Ok(f"{len(days)} days of {', '.join(dates)}" if days else "none, as in FlowDB")
