@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from secrets_quickstart.catalog import secrets
 from secrets_quickstart.errors import SettingsError
 from secrets_quickstart.settings import load
+
+patient = hypothesis_settings(deadline=None)  # a busy machine is no failure
 
 HOME = {"HOME": "/home/ada"}
 
@@ -313,6 +316,7 @@ LINES = st.lists(
 )
 
 
+@patient
 @given(LINES)
 def test_any_bytes_give_settings_or_mistakes(tmp_path_factory, lines):
     folder = tmp_path_factory.getbasetemp() / "fuzzed"

@@ -31,6 +31,8 @@ from secrets_quickstart.catalog.variables.words import (
     Text,
 )
 
+patient = settings(deadline=None)  # a busy machine is no failure
+
 DEPLOYMENT_PAGE = """
 CACHE_SIZE CACHE_PROTECTED_PERIOD CACHE_HALF_LIFE MAX_CPUS SHARED_BUFFERS_SIZE MAX_WORKERS MAX_WORKERS_PER_GATHER
 EFFECTIVE_CACHE_SIZE FLOWDB_ENABLE_POSTGRES_DEBUG_MODE MAX_LOCKS_PER_TRANSACTION
@@ -195,7 +197,7 @@ def test_a_hidden_text_is_shown_nowhere_and_a_long_one_is_cut():
 TEXTS = st.text(max_size=30) | st.from_regex(r"[0-9.]{1,6} ?[kmgtsd]?[bB]?", fullmatch=True)
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(row=st.sampled_from(VARIABLES), text=TEXTS)
 def test_any_text_is_a_value_or_a_mistake_and_a_value_stays_itself(row, text):
     try:
@@ -208,6 +210,7 @@ def test_any_text_is_a_value_or_a_mistake_and_a_value_stays_itself(row, text):
     assert told is None or (told.isprintable() and row.kind.parse(told) == value)
 
 
+@patient
 @given(st.integers(min_value=1, max_value=2**50))
 def test_a_size_is_written_without_loss(kilobytes):
     assert Size(high=2**61).parse(size_text(kilobytes * KB)) == kilobytes * KB
