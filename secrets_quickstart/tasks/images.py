@@ -1,0 +1,175 @@
+"""`images.*`: the images that services run; what they are made of is in `images/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke.collection import Collection
+from invoke.context import Context
+
+from secrets_quickstart import report
+from secrets_quickstart.catalog.images import BY_NAME, IMAGES
+from secrets_quickstart.tasks.task import settings, task
+
+if TYPE_CHECKING:
+    from secrets_quickstart.settings import Settings
+    from secrets_quickstart.steps.images import ImagesStep, Mode
+    from secrets_quickstart.swarm.engine import Engine
+    from secrets_quickstart.swarm.images import Recipe
+    from secrets_quickstart.swarm.registry import Registry
+
+SHIPPED = tuple(row.name for row in IMAGES if row.shipped)
+OFFICIAL = tuple(row.name for row in IMAGES if row.shipped and row.official)
+NAMES = "Which, with commas between them"
+JSON = "Print one JSON document."
+
+
+@task(
+    positional=["names"],
+    optional=["names"],
+    help={"names": f"{NAMES} (all: {', '.join(SHIPPED)}).", "dry_run": "Show what would be built, and build nothing."},
+)
+def build(_c: Context, names: str = "", dry_run: bool = False) -> None:
+    """Build local images whose inputs changed, and what they stand on."""
+    _bring_about("local", _chosen(names, SHIPPED), dry_run=dry_run)
+
+
+@task(positional=["names"], optional=["names"], help={"names": f"{NAMES} (all: {', '.join(OFFICIAL)})."})
+def pull(_c: Context, names: str = "") -> None:
+    """Pull what the official images' tags stand for now; the next deploy brings it to the services."""
+    chosen = settings()
+    source = _registry(chosen)
+    with report.progress("Pulling") as board:
+        for name in _chosen(names, OFFICIAL):
+            row = BY_NAME[name]
+            official = source.official(row, str(chosen[row.tag_variable]))
+            source.pull(official.reference, partial(_tell, board, name))
+            report.result(official.reference)
+
+
+@task(name="list", help={"json": JSON})
+def list_(_c: Context, json: bool = False) -> None:
+    """Show the local images: which are current, which are built."""
+    from datetime import UTC, datetime
+
+    from secrets_quickstart.swarm import images
+
+    chosen = settings()
+    current = {recipe.reference: recipe.name for recipe in _recipes(chosen)}
+    built = {image.reference: image for image in images.built(_engine(chosen))}
+    names = {image.reference: image.name for image in built.values()} | current
+    rows: list[tuple[str, str, str, str, str]] = []
+    for reference, name in sorted(names.items(), key=lambda item: (item[1], item[0])):
+        image = built.get(reference)
+        state = ("current" if image else "not built") if reference in current else "of former inputs"
+        size = f"{image.size / 1e6:.0f} MB" if image else ""
+        made = f"{datetime.fromtimestamp(image.created, UTC):%Y-%m-%d %H:%M}" if image else ""
+        rows.append((name, reference, state, size, made))
+    if json:
+        keys = ("name", "reference", "state", "size", "created")
+        report.document([dict(zip(keys, row, strict=True)) for row in rows])
+        return
+    report.table(("IMAGE", "REFERENCE", "STATE", "SIZE", "CREATED"), rows)
+
+
+@task(positional=["file"], help={"file": "Where to write them (gzip)."})
+def save(_c: Context, file: str) -> None:
+    """Write the current local images to one file, to take to a machine without a network."""
+    from secrets_quickstart.swarm import images
+
+    chosen = settings()
+    references = [recipe.reference for recipe in _recipes(chosen)]
+    report.say(f"saving {len(references)} images, this takes a while")
+    size = images.save(_engine(chosen), references, Path(file))
+    report.result(f"{file}: {len(references)} images, {size / 1e6:.0f} MB")
+
+
+@task(positional=["file"], help={"file": "What images.save wrote."})
+def load(_c: Context, file: str) -> None:
+    """Take in the images that images.save wrote on another machine (on each node of a swarm)."""
+    from secrets_quickstart.swarm import images
+
+    chosen = settings()
+    loaded = images.load(_engine(chosen), Path(file))
+    current = {recipe.reference for recipe in _recipes(chosen)}
+    for reference in loaded:
+        report.result(reference if reference in current else f"{reference} (not of this version's inputs)")
+
+
+@task(help={"dry_run": "Show what would be removed, and remove nothing."})
+def prune(_c: Context, dry_run: bool = False) -> None:
+    """Remove local images of former inputs that no container uses."""
+    from secrets_quickstart.swarm import images
+
+    chosen = settings()
+    engine = _engine(chosen)
+    current = {recipe.reference for recipe in _recipes(chosen)}
+    old = [image.reference for image in images.built(engine) if image.reference not in current]
+    for reference in old:
+        stays = "" if dry_run else images.remove(engine, reference)
+        report.result(f"{reference}: {stays or ('would be removed' if dry_run else 'removed')}")
+    if not old:
+        report.result("nothing to do: all local images are current")
+
+
+def _bring_about(mode: Mode, names: tuple[str, ...], *, dry_run: bool) -> None:
+    chosen = settings()
+    with report.progress("Images") as board:
+        step = _step(chosen, mode, names, board)
+        plan = step.plan(step.look())
+        for line in plan.unchanged:
+            report.say(f"  {line}")
+        for action in plan.actions:
+            report.say(f"  {action}")
+        if not dry_run:
+            step.act(plan.actions)
+    if not plan.actions:
+        report.result("nothing to do")
+
+
+def _tell(board: report.Progress, name: str, state: str) -> None:
+    board.update({name: state})
+
+
+def _step(chosen: Settings, mode: Mode, names: tuple[str, ...], board: report.Progress) -> ImagesStep:
+    from secrets_quickstart.steps.images import ImagesStep, Wish
+
+    tags = {row.tag_variable: str(chosen[row.tag_variable]) for row in IMAGES if row.tag_variable}
+    wish = Wish(names, mode, chosen.folder / "images", tags, chosen.stack)
+    return ImagesStep(_engine(chosen), wish, _registry(chosen), chosen.base_environment, board.update)
+
+
+def _engine(chosen: Settings) -> Engine:
+    from secrets_quickstart.swarm.engine import Engine
+
+    return Engine(chosen.base_environment)
+
+
+def _registry(chosen: Settings) -> Registry:
+    from secrets_quickstart.swarm.registry import Account, Registry
+
+    user, file = chosen["FLOWKIT_REGISTRY_USER"], chosen["FLOWKIT_REGISTRY_PASSWORD_FILE"]
+    account = Account(str(user), Path(file)) if user and file else None
+    return Registry(_engine(chosen), chosen.registry, account)
+
+
+def _recipes(chosen: Settings) -> list[Recipe]:
+    from secrets_quickstart.swarm import images
+
+    return list(images.recipes(chosen.folder / "images", SHIPPED).values())
+
+
+def _chosen(names: str, every: Iterable[str]) -> tuple[str, ...]:
+    from secrets_quickstart.errors import UsageError
+
+    wanted = tuple(names.replace(",", " ").split()) or tuple(every)
+    unknown = [name for name in wanted if name not in every]
+    if unknown:
+        raise UsageError(f"there is no image {unknown[0]}", fix=f"choose among {', '.join(every)}")
+    return wanted
+
+
+ns = Collection("images", build, list_, pull, save, load, prune)
