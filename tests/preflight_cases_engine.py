@@ -48,6 +48,12 @@ CASES = (
         "Cannot connect",
         client=ClientFacts("docker", (28,), deploys_stacks=True, engine_id="", reason="Cannot connect"),
     ),
+    skipped(
+        "docker-command-engine",
+        "answering in time",
+        client__engine_id="",
+        engine__membership=member("active", manager=True, error="rpc error: code = DeadlineExceeded"),
+    ),
     skipped("docker-command-engine", "no docker command", client=Unknown("there is no docker command")),
     fine("swarm", "makes one", engine__membership=member("inactive")),
     obstacle("swarm", "locked", engine__membership=member("locked")),

@@ -74,7 +74,7 @@ class DeadEngine(Engine):
     """An engine that nobody answers for."""
 
     @property
-    def client(self) -> Any:  # type: ignore[override]
+    def client(self) -> Any:
         raise EngineError("the Docker Engine cannot be reached", why="no such file", fix="start it")
 
 
@@ -167,7 +167,7 @@ def test_ports_of_services_and_of_containers_go_by_the_names_that_people_know():
     assert [(item.port, item.protocol, item.holder, item.stack) for item in publications([service])] == [
         (80, "tcp", "shop_web", "shop")
     ]
-    containers = [
+    containers: list[dict[str, Any]] = [
         {"Names": ["/db"], "Ports": [{"PublicPort": 5432, "Type": "tcp", "IP": ip} for ip in ("0.0.0.0", "::")]},
         {"Names": ["/x.1.abc"], "Labels": {"com.docker.swarm.service.name": "x_y"}, "Ports": [{"PublicPort": 1}]},
         {"Names": ["/idle"], "Ports": None},

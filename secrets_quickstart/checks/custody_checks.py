@@ -127,8 +127,10 @@ def secrets_of_vault(facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
 
 
 def data(facts: PreflightFacts) -> Outcome:
+    if facts.custody.problem:
+        return Skip("the vault cannot be opened")
     if facts.data is None:
-        return Skip("FlowDB is not deployed, or its data cannot be looked at yet")
+        return Skip("FlowDB is not deployed, or no engine answers")
     gone = facts.data.content is Content.NOTHING and bool(facts.data.known)
     reason = refusal(facts.data)
     if reason is None or (gone and facts.wanted.start_empty):

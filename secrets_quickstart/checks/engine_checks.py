@@ -134,16 +134,16 @@ def engine_clock(_facts: PreflightFacts, engine: EngineFacts) -> Outcome:
 def client(facts: PreflightFacts) -> Outcome:
     if isinstance(facts.client, Unknown):
         return Obstacle(facts.client.why, facts.client.fix)
+    if not facts.client.deploys_stacks:
+        return Obstacle(
+            f"{facts.client.path} cannot `stack deploy`",
+            "install Docker's own command (docker.io or docker-ce-cli); podman's stand-in has no stacks",
+        )
     if facts.client.version < OLDEST_CLIENT:
         return Obstacle(
             f"{facts.client.path} is {dotted(facts.client.version) or 'of an unknown version'}; "
             f"{dotted(OLDEST_CLIENT)} is the oldest that works",
             "install the docker command of your distribution (docker.io or docker-ce-cli)",
-        )
-    if not facts.client.deploys_stacks:
-        return Obstacle(
-            f"{facts.client.path} cannot `stack deploy`",
-            "install Docker's own command (docker.io or docker-ce-cli); podman's stand-in has no stacks",
         )
     return Ok(f"{facts.client.path}, {dotted(facts.client.version)}")
 
@@ -151,9 +151,12 @@ def client(facts: PreflightFacts) -> Outcome:
 @with_engine
 def same_engine(facts: PreflightFacts, engine: EngineFacts) -> Outcome:
     match facts.client:
+        case ClientFacts(engine_id="") if engine.membership.error:
+            return Skip("the swarm keeps the engine from answering in time")
         case ClientFacts(engine_id="", reason=reason):
             return Obstacle(
-                f"the docker command reaches no engine: {reason}", "see what `docker info` says, and DOCKER_HOST"
+                f"the docker command reaches no engine: {reason or 'it names none'}",
+                "see what `docker info` says, and DOCKER_HOST",
             )
         case ClientFacts(engine_id=found) if found != engine.id:
             return Obstacle(

@@ -15,6 +15,8 @@ from secrets_quickstart.errors import EngineError, ProcessError
 from secrets_quickstart.host import processes
 from secrets_quickstart.swarm.engine import Engine, SwarmMembership, parse_time, parse_version, translated
 
+RIGHTS = "run this as root, or: usermod -aG docker $USER, and sign in again"
+
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
@@ -70,7 +72,7 @@ def engine_facts(engine: Engine) -> EngineFacts | Unknown:
         info = engine.info()
         after = datetime.now(UTC)
     except EngineError as error:
-        return Unknown(str(error), error.fix)
+        return Unknown(str(error), RIGHTS if "permission denied" in str(error).lower() else error.fix)
     return described(info, version, before + (after - before) / 2, local=engine.host.startswith("unix://"))
 
 
@@ -111,18 +113,14 @@ def described(info: Mapping[str, Any], version: Mapping[str, Any], now: datetime
     )
 
 
-def _open_files() -> int | None:
+def _open_files(pid_file: Path = Path("/run/docker.pid")) -> int | None:
     """The open-file limit of the engine's process, which its containers get."""
     import psutil
 
-    for process in psutil.process_iter(["name"]):
-        if process.info["name"] != "dockerd":
-            continue
-        try:
-            return int(process.rlimit(psutil.RLIMIT_NOFILE)[1])
-        except (psutil.Error, OSError):
-            return None
-    return None
+    try:
+        return int(psutil.Process(int(pid_file.read_text())).rlimit(psutil.RLIMIT_NOFILE)[1])
+    except (OSError, ValueError, psutil.Error):
+        return None
 
 
 def client_facts(engine: Engine, environment: Mapping[str, str]) -> ClientFacts | Unknown:

@@ -32,11 +32,11 @@ class Listener:
     protocol: str
     port: int
     process: str
-    """`name (pid n)`, or "" when only root may know."""
+    """`name (pid n)`, `the kernel`, or "" when only root may know."""
 
     @property
     def docker(self) -> bool:
-        return self.process.startswith(("docker-proxy ", "dockerd "))
+        return self.process.startswith(("docker-proxy ", "dockerd ", "the kernel"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +233,8 @@ def _listeners(ports: Collection[int]) -> Iterator[Listener]:
 def _process(pid: int | None) -> str:
     import psutil
 
-    if pid is None:
-        return ""
+    if pid is None:  # root sees every process: what has none is the kernel's own, such as VXLAN's port
+        return "the kernel" if os.geteuid() == 0 else ""
     try:
         return f"{psutil.Process(pid).name()} (pid {pid})"
     except psutil.Error:

@@ -103,7 +103,9 @@ def swarm_facts(engine: Engine, found: EngineFacts | Unknown) -> SwarmFacts | Un
         return Unknown("no engine answers")
     member = found.membership
     if member.state != "inactive" and not member.usable:
-        return Unknown(member.error or f"this node is {member.state}")
+        return Unknown(
+            member.error or ("this node is a worker" if member.state == "active" else f"it is {member.state}")
+        )
     api = engine.api
     try:
         with translated("the swarm cannot be read"):
