@@ -19,6 +19,8 @@ class Service:
     """True for a job that ends when it is done."""
     port_variable: str = ""
     """The variable that holds its published port, or "" if it publishes none."""
+    address: str = ""
+    """Where people find it, with `{port}` for that variable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,20 @@ COMPONENTS = (
     Component(
         "flowdb",
         "FlowDB",
-        (Service("flowdb", "flowdb", port_variable="FLOWDB_HOST_PORT"),),
+        (
+            Service(
+                "flowdb",
+                "flowdb",
+                port_variable="FLOWDB_HOST_PORT",
+                address="postgresql://flowdb@localhost:{port}/flowdb",
+            ),
+        ),
     ),
     Component(
         "flowmachine",
         "FlowMachine, its cache cleaner and redis",
         (
-            Service("redis", "redis", port_variable="REDIS_HOST_PORT"),
+            Service("redis", "redis", port_variable="REDIS_HOST_PORT", address="redis://localhost:{port}"),
             Service("flowmachine", "flowmachine", needs=("flowdb", "redis")),
             Service("cache_cleaner", "flowmachine", needs=("flowdb", "redis")),
         ),
@@ -57,7 +66,15 @@ COMPONENTS = (
     Component(
         "flowapi",
         "FlowAPI",
-        (Service("flowapi", "flowapi", needs=("flowdb", "flowmachine"), port_variable="FLOWAPI_HOST_PORT"),),
+        (
+            Service(
+                "flowapi",
+                "flowapi",
+                needs=("flowdb", "flowmachine"),
+                port_variable="FLOWAPI_HOST_PORT",
+                address="https://flowkit.api:{port}",
+            ),
+        ),
         requires=("flowdb", "flowmachine"),
     ),
     Component(

@@ -109,7 +109,7 @@ class Deployment:
         if "flowapi" in order.components:
             prepared.append(HostsEntryStep(settings))
         if "flowdb" in order.components:
-            prepared.append(self.data())
+            prepared += [self._sizing, self.data()]
         return [[self.images], prepared]
 
     def data(self) -> DataStep:
@@ -155,3 +155,13 @@ def wanted_images(order: Order) -> tuple[str, ...]:
     services = (service for name in order.components for service in components.BY_NAME[name].services)
     used = {service.image for service in services}
     return tuple(row.name for row in images.IMAGES if row.name in used)
+
+
+def addresses(settings: Settings, order: Order) -> list[tuple[str, str]]:
+    """Where people find the order's services: title and address."""
+    services = (service for name in order.components for service in components.BY_NAME[name].services)
+    return [
+        (service.name, service.address.format(port=settings[service.port_variable]))
+        for service in services
+        if service.address
+    ]

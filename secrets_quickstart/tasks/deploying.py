@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from secrets_quickstart.operations.course import Planned
     from secrets_quickstart.operations.deploy import Outcome
     from secrets_quickstart.operations.deployment import Order
+    from secrets_quickstart.settings import Settings
 
 TARGET = f"What to deploy: {', '.join(BY_NAME)}."
 ONLY = "Just the target itself, not what it requires."
@@ -72,7 +73,7 @@ def _bring_about(wanted: Order, command: str, *, dry_run: bool, json: bool) -> N
             {"changes": outcome.changes, "verified": outcome.verified, "steps": _documents(outcome.planned)}
         )
         return
-    _conclude(outcome)
+    _conclude(chosen, wanted, outcome)
 
 
 def _show_plan(wanted: Order, *, json: bool) -> None:
@@ -98,19 +99,29 @@ def _documents(planned: Sequence[Planned]) -> list[dict[str, Any]]:
     return [item.document() for item in planned]
 
 
-def _conclude(outcome: Outcome) -> None:
+def _conclude(chosen: Settings, wanted: Order, outcome: Outcome) -> None:
     """The last lines: what is there now, and how to go on."""
-    chosen = settings()
-    if not outcome.changes and not outcome.verified:
-        report.result("nothing to do: everything runs as it should, and was verified when it was deployed")
+    from secrets_quickstart.operations.deployment import addresses
+
+    if outcome.changes:
+        report.result(f"done and verified: {outcome.changes} changes")
+    elif outcome.verified:
+        report.result("nothing to do, and verified once more")
     else:
-        report.result(f"done: {outcome.changes} changes, verified" if outcome.changes else "nothing to do, verified")
-    for line in outcome.addresses:
-        report.result(line)
+        report.result("nothing to do: everything runs as it should, and was verified when it was deployed")
     report.result("")
-    report.result("passwords:   invoke secrets.list, invoke secrets.show NAME")
-    report.result("certificate: invoke secrets.export-public DIR")
-    report.result(f"keep safe:   {chosen.vault_path} and, in another place, {outcome.key_place}")
+    keep = [str(chosen.vault_path)]
+    if chosen.vault_passphrase_file is None:
+        keep.append(f"and, in another place, {chosen.vault_key_file}")
+    rows = [
+        *addresses(chosen, wanted),
+        ("passwords", "invoke secrets.list, invoke secrets.show NAME"),
+        ("certificate", "invoke secrets.export-public DIRECTORY"),
+        ("keep a copy of", " ".join(keep)),
+    ]
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        report.result(f"{name.ljust(width)}  {text}")
 
 
 ns = Collection(quickstart, deploy, plan)
