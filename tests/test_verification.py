@@ -8,7 +8,8 @@ from secrets_quickstart.catalog.components import BY_NAME
 from secrets_quickstart.checks import verification
 from secrets_quickstart.checks.check import Finding, Ok, Status, Warn
 from secrets_quickstart.checks.verification_world import Unasked, Verification, World
-from secrets_quickstart.errors import ServiceError, VerificationFailed
+from secrets_quickstart.errors import ServiceError, UsageError, VerificationFailed
+from secrets_quickstart.tasks import verify
 
 
 def nowhere(*_):
@@ -89,3 +90,32 @@ def test_verification_fails_with_status_5_and_names_each_obstacle():
 
 def test_warnings_and_skipped_checks_do_not_fail_it():
     verification.require(run(row("a", lambda _: Warn("hm", "do")), row("b", raising(Unasked("no data")))))
+
+
+def test_the_document_counts_and_lists_the_findings():
+    found = verification.document(run(row("a", lambda _: Ok("fine")), row("b", lambda _: Warn("hm", "do"))))
+    assert found["counts"] == {"ok": 1, "warning": 1, "obstacle": 0, "skipped": 0}
+    assert found["findings"][1] == {"check": "b", "status": "warning", "detail": "hm", "fix": "do"}
+
+
+@pytest.fixture
+def token_file(tmp_path):
+    return tmp_path / "token"
+
+
+def test_a_token_file_may_end_in_a_new_line(token_file):
+    token_file.write_text("aa.bb-_.cc\n")
+    assert verify._given(str(token_file)).text() == "aa.bb-_.cc"
+
+
+@pytest.mark.parametrize("content", ["", "two words", "aa.bb", "-----BEGIN KEY-----"])
+def test_a_file_without_a_token_is_wrong_usage_and_is_not_shown(token_file, content):
+    token_file.write_text(content)
+    with pytest.raises(UsageError, match="holds no token") as error:
+        verify._given(str(token_file))
+    assert not content or content not in f"{error.value}{error.value.fix}"
+
+
+def test_a_token_file_that_is_not_there_is_wrong_usage(token_file):
+    with pytest.raises(UsageError, match="cannot be read"):
+        verify._given(str(token_file))

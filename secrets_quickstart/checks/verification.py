@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from secrets_quickstart.checks import (
     verification_flowapi,
@@ -60,11 +61,15 @@ def outcome(row: Verification, world: World) -> Outcome:
         return Obstacle(f"the check broke off ({type(defect).__name__})", "report this, with what `invoke status` says")
 
 
-def document(findings: Iterable[Finding]) -> list[dict[str, str]]:
+def document(findings: Sequence[Finding]) -> dict[str, Any]:
     """For `--json`."""
-    return [
-        {"check": item.check, "status": item.status.value, "detail": item.detail, "fix": item.fix} for item in findings
-    ]
+    return {
+        "counts": {status.value: sum(item.status is status for item in findings) for status in Status},
+        "findings": [
+            {"check": item.check, "status": item.status.value, "detail": item.detail, "fix": item.fix}
+            for item in findings
+        ],
+    }
 
 
 def require(findings: Iterable[Finding]) -> None:

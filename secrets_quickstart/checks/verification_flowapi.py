@@ -151,7 +151,7 @@ def signed(
 
     key = world.secret("PRIVATE_JWT_SIGNING_KEY")
     if key is None:
-        raise Unasked("the vault holds no signing key; a token of FlowAuth's can be given: invoke verify --token FILE")
+        raise Unasked("the vault holds no signing key, so no such token can be made")
     return tokens.token(USER, key, audience or world.needed("FLOWAPI_IDENTIFIER").text(), roles, lifetime)
 
 

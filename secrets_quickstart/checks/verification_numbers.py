@@ -17,6 +17,7 @@ from secrets_quickstart.checks.verification_flowdb import FLOWMACHINE
 from secrets_quickstart.checks.verification_world import Unasked, Verification, World
 from secrets_quickstart.clients.analyst import Findings, Question
 from secrets_quickstart.clients.flowapi import LOG_FIX
+from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.sensitive import Sensitive
 
 if TYPE_CHECKING:
@@ -65,9 +66,28 @@ def gives_flowdbs_numbers(world: World) -> Outcome:
     records = world.flowdb(FLOWMACHINE.name(world), world.needed(FLOWMACHINE.password))
     dates = available_dates(records)
     question, counts = counted(records, newest(dates))
-    token = world.given_token or signed(world, {"verify": scopes(question.unit)})
-    found = world.analyst(token).ask(question, dates)
+    needed = scopes(question.unit)
+    try:
+        found = world.analyst(_token(world, needed)).ask(question, dates)
+    except ServiceError as error:
+        raise ServiceError(error.what, why=error.why, fix=_token_fix(world, needed) or error.fix) from error
     return judged(found, dates, counts, f"of {question.date} at {question.unit}")
+
+
+def _token(world: World, needed: Sequence[str]) -> Sensitive:
+    """The operator's, or one that holds these scopes in one role."""
+    if world.given_token is not None:
+        return world.given_token
+    if world.secret("PRIVATE_JWT_SIGNING_KEY") is None:
+        raise Unasked("the vault holds no signing key; give a token of FlowAuth's: invoke verify --token FILE")
+    return signed(world, {"verify": needed})
+
+
+def _token_fix(world: World, needed: Sequence[str]) -> str:
+    """What may be wrong with the operator's token, or ""."""
+    if world.given_token is None:
+        return ""
+    return f"give a token that is valid and has one role with all of {', '.join(needed)}"
 
 
 def scopes(unit: str) -> tuple[str, ...]:
@@ -225,15 +245,17 @@ def offers_flowdbs_dates(world: World) -> Outcome:
     import time
 
     records = world.flowdb(FLOWMACHINE.name(world), world.needed(FLOWMACHINE.password))
-    token: Sensitive = world.given_token or signed(world, {"verify": ("get_available_dates",)})
-    client = world.flowapi(token)
+    needed = ("get_available_dates",)
+    client = world.flowapi(_token(world, needed))
     end = time.monotonic() + DATES_MEMORY
     told = False
     while True:
         dates = available_dates(records)
         reply = client.get("/api/0/available_dates")
         if reply.status != 200:
-            return Obstacle(f"with a right token it gets status {reply.status}", LOG_FIX)
+            whose = "a right" if world.given_token is None else "the given"
+            detail = f"with {whose} token it gets status {reply.status}: {reply.reason()}"
+            return Obstacle(detail, _token_fix(world, needed) or LOG_FIX)
         wrong = differing_dates(reply.json().get("available_dates", {}), dates)
         if not wrong:
             break

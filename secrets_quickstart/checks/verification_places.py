@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from secrets_quickstart.checks.verification_world import Address, Unasked, World
@@ -20,7 +20,13 @@ HERE = "127.0.0.1"
 OFFICIAL_FLOWAPI = "flowminder/flowapi"
 
 
-def world(settings: Settings, engine: Engine, vault: Vault, token: Sensitive | None = None) -> World:
+def world(
+    settings: Settings,
+    engine: Engine,
+    vault: Vault,
+    token: Sensitive | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> World:
     """The settings' stack, to be asked with the vault's values; `token` takes the place of tokens signed with them."""
     places = Places(engine, settings.stack)
     return World(
@@ -30,6 +36,7 @@ def world(settings: Settings, engine: Engine, vault: Vault, token: Sensitive | N
         published=places.published,
         our_flowapi=lambda: OFFICIAL_FLOWAPI not in places.service("flowapi").image,
         flowmachine_port=settings["FLOWMACHINE_PORT"],
+        tell=tell,
         given_token=token,
     )
 

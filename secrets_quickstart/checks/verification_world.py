@@ -46,6 +46,8 @@ class World:
     our_flowapi: Callable[[], bool]
     """False for the official image, whose documentation page needs the internet."""
     flowmachine_port: int = 5555
+    tell: Callable[[str], None] = lambda _: None
+    """Is told what is waited for."""
     given_token: Sensitive | None = None
     """A token of the operator's, used in place of those signed with the vault's key."""
 

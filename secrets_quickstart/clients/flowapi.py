@@ -50,6 +50,13 @@ class Reply:
         except ValueError:
             raise ServiceError("FlowAPI's answer is no JSON", why=f"status {self.status}", fix=LOG_FIX) from None
 
+    def reason(self) -> str:
+        """FlowAPI's own words about a refusal, or what stands in their place."""
+        try:
+            return str(self.json()["msg"])
+        except (ServiceError, KeyError, TypeError):
+            return "it gives no reason"
+
     def text(self) -> str:
         return self.body.decode(errors="replace")
 

@@ -1,55 +1,53 @@
-"""`invoke verify`: whether a deployment really works.  What is asked is in `checks.verification`."""
+"""`verify`: whether a deployment really works.  What is asked is in `checks.verification`."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from secrets_quickstart.tasks.task import task
+from invoke.context import Context
+
+from secrets_quickstart import report
+from secrets_quickstart.catalog.targets import BY_NAME
+from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:
-    from invoke.context import Context
-
     from secrets_quickstart.sensitive import Sensitive
 
 
 @task(
     help={
-        "target": "what to verify, as for deploy",
-        "json": "print one JSON document",
-        "token": "a file with a FlowAPI token of FlowAuth's, or - for stdin, where the vault holds no signing key",
+        "target": f"What is to be verified: {', '.join(BY_NAME)}.",
+        "json": "Print one JSON document.",
+        "token": "A file with a token of FlowAuth's (- for stdin), for where the vault holds no signing key.",
     }
 )
-def verify(c: Context, target: str = "flowkit", json: bool = False, token: str | None = None) -> None:
-    """Ask every service as its users would: logins, TLS, tokens, and a query with a checked number."""
-    del c
-    from secrets_quickstart import report
+def verify(_c: Context, target: str = "flowkit", json: bool = False, token: str = "") -> None:
+    """Ask every service as its users would: logins, TLS, tokens, a query with a checked number (exit status 5)."""
     from secrets_quickstart.checks import verification, verification_places
     from secrets_quickstart.operations.deployment import order, vault_key
-    from secrets_quickstart.settings import load
     from secrets_quickstart.swarm.engine import Engine
     from secrets_quickstart.vault import Vault
 
-    components = order(target).components
-    settings = load(Path.cwd())
-    vault = Vault.open(settings.vault_path, vault_key(settings))
-    engine = Engine(settings.base_environment)
-    given = _given(token) if token is not None else None
-    findings = verification.run(verification_places.world(settings, engine, vault, given), components)
+    wanted, chosen = order(target), settings()
+    given = _given(token) if token else None
+    vault = Vault.open(chosen.vault_path, vault_key(chosen))
+    world = verification_places.world(chosen, Engine(chosen.base_environment), vault, given, report.say)
+    findings = verification.run(world, wanted.components)
     if json:
-        report.document(verification.document(findings))
+        report.document({"target": target, **verification.document(findings)})
     else:
         report.table(("CHECK", "STATUS", "DETAIL"), [(item.check, item.status.value, item.detail) for item in findings])
         for item in findings:
             if item.fix:
-                report.say(f"{item.check}: {item.fix}")
+                report.result(f"fix for {item.check}: {item.fix}")
     verification.require(findings)
 
 
 def _given(file: str) -> Sensitive:
-    """The token in a file.  Raises UsageError for one that cannot be read or is no token."""
+    """The token in a file.  Raises UsageError for one that cannot be read or holds something else."""
     import re
     import sys
+    from pathlib import Path
 
     from secrets_quickstart.errors import UsageError
     from secrets_quickstart.sensitive import Sensitive
@@ -58,7 +56,9 @@ def _given(file: str) -> Sensitive:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise UsageError(f"{file} cannot be read", why=error.strerror or "", fix="name the token's file") from None
-    found = content.strip()
-    if not re.fullmatch(rb"[\w-]+\.[\w-]+\.[\w-]+", found):
-        raise UsageError(f"{file} holds no token", why="it is not of three parts", fix="download one from FlowAuth")
-    return Sensitive(found)
+    token = content.strip()
+    if not re.fullmatch(rb"[\w-]+\.[\w-]+\.[\w-]+", token):
+        raise UsageError(
+            f"{file} holds no token", why="one has three parts with dots", fix="copy it from FlowAuth anew"
+        )
+    return Sensitive(token)
