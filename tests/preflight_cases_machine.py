@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from secrets_quickstart.checks.data import Content
 from secrets_quickstart.checks.facts_storage import HostsFacts
@@ -16,7 +17,8 @@ DATA, ETL = SOUND.directories
 NOT_ROOTS = replace(DATA, creatable=False)
 TOO_MUCH = plan_flowdb(32 * GB, 8, {"SHARED_BUFFERS_SIZE": 64 * GB})
 HOSTS = SOUND.hosts
-NO_DATABASE = {"directories": (), "data__content": Content.NOTHING}
+NO_DATABASE: dict[str, Any] = {"directories": (), "data__content": Content.NOTHING}
+NOT_BUILT: dict[str, Any] = {"images__missing": ("flowdb",), "images__without_base": True}
 WITHOUT_FLOWDB = ("flowmachine",)
 
 CASES = (
@@ -91,24 +93,25 @@ CASES = (
     ),
     warning("hosts-entry", "lacks our names", hosts__writable=False),
     fine("hosts-entry", "are in", hosts__missing=()),
-    obstacle("images-build", "mmdebstrap", images__missing=("flowdb",), images__lacking_tools=("mmdebstrap",)),
-    warning(
-        "images-build",
-        "hangs on a registry",
-        images__missing=("flowdb",),
-        images__lacking_tools=("mmdebstrap",),
-        wanted__images="auto",
+    obstacle(
+        "images", "folder images/redis is missing", images=Unknown("the folder images/redis is missing", "restore")
     ),
-    fine("images-build", "to be built: flowdb", images__missing=("flowdb",)),
-    fine("images-build", "all are there", images__lacking_tools=("mmdebstrap",)),
-    warning("images-buildkit", "no BuildKit", images__missing=("flowdb",), client__buildkit=False),
-    fine("images-buildkit", "", images__missing=("flowdb",)),
+    fine("images", "to come: flowdb", images__missing=("flowdb",)),
+    obstacle("images-base", "mmdebstrap", **NOT_BUILT, images__bootstrap=False),
+    warning("images-base", "hangs on a registry", **NOT_BUILT, images__bootstrap=False, wanted__images="auto"),
+    fine("images-base", "mmdebstrap", **NOT_BUILT),
+    skipped("images-base", "does not have to be made", images__bootstrap=False),
+    obstacle("images-build", "no docker command", **NOT_BUILT, images__builder="no docker command line here can build"),
+    warning("images-build", "registry", **NOT_BUILT, images__builder="no docker command", wanted__images="auto"),
+    fine("images-build", "can build", **NOT_BUILT),
+    skipped("images-build", "nothing", images__builder="no docker command"),
     obstacle(
         "images-registry",
-        "registry.example.org does not give us flowdb: it times out",
+        "it times out",
         images__missing=("flowdb",),
         images__registry="registry.example.org",
-        images__refusal="it times out",
+        images__refusal="registry.example.org: it times out",
+        images__fix="see to it",
         wanted__images="official",
     ),
     fine("images-registry", "has them", images__registry="registry.example.org", wanted__images="official"),

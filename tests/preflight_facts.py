@@ -144,7 +144,7 @@ SOUND = PreflightFacts(
         DirectoryFacts("FLOWDB_ETL_DIR", Path("/srv/etl"), "missing", writable=False, uid=1000, gid=1000),
     ),
     hosts=HostsFacts(Path("/etc/hosts"), writable=True, wanted={"flowkit.api": "127.0.0.1"}, missing=("flowkit.api",)),
-    images=ImageFacts(present=("flowdb", "redis"), missing=()),
+    images=ImageFacts(missing=()),
     custody=CustodyFacts(
         path=Path("/home/me/.flowkit/flowkit/vault"),
         exists=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,9 @@ from secrets_quickstart.checks import preflight
 from secrets_quickstart.checks.check import Finding, Status
 from secrets_quickstart.checks.facts_wanted import Unknown
 from secrets_quickstart.checks.preflight import CHECKS
-from secrets_quickstart.errors import PreflightFailed
+from secrets_quickstart.errors import EngineError, PreflightFailed
+from secrets_quickstart.settings import load
+from secrets_quickstart.swarm.engine import Engine
 from tests import preflight_cases_custody, preflight_cases_engine, preflight_cases_machine, preflight_cases_network
 from tests.preflight_facts import SOUND, but
 
@@ -113,3 +116,31 @@ def table() -> str:
         lines += [f"| `{check.name}` | {check.question} | {worst(check.name)} |" for check in checks]
         lines.append("")
     return "\n".join(lines)
+
+
+class DeadEngine(Engine):
+    """An engine that nobody answers for."""
+
+    @property
+    def client(self) -> Any:
+        raise EngineError("the Docker Engine cannot be reached", why="no such file", fix="start it")
+
+
+def test_looking_at_a_machine_without_an_engine_ends_well_and_leaves_no_trace(tmp_path):
+    settings = load(tmp_path, {"HOME": str(tmp_path), "FLOWKIT_HOSTS_FILE": str(tmp_path / "none")})
+    facts = preflight.gather(settings, ("flowdb", "flowmachine", "flowapi"), DeadEngine({}))
+    findings = preflight.run(facts)
+    assert len(findings) == len(CHECKS)
+    assert {"engine", "hosts-entry"} <= {item.check for item in preflight.obstacles(findings)}
+    assert facts.data is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_without_a_vault_is_refused(tmp_path):
+    data = tmp_path / "data"
+    (data / "global").mkdir(parents=True)
+    (data / "PG_VERSION").write_text("15\n")
+    (data / "global" / "pg_control").write_bytes(bytes(range(8)))
+    settings = load(tmp_path, {"HOME": str(tmp_path), "FLOWDB_DATA_DIR": str(data)})
+    facts = but(data=preflight.data_facts(settings, ("flowdb",), DeadEngine({}), None))
+    assert found(facts, "data").status is Status.OBSTACLE

@@ -1,4 +1,4 @@
-"""How preflight looks into the vault and at the images, and what it takes out: names."""
+"""How preflight looks into the vault, and what it takes out: names."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from secrets_quickstart.catalog import images
 from secrets_quickstart.checks.facts_custody import custody_facts, key_of, opened, shared, weaknesses
-from secrets_quickstart.checks.facts_images import built, lacking_tools, reference
 from secrets_quickstart.checks.preflight import wanted
 from secrets_quickstart.errors import VaultError
 from secrets_quickstart.material import certificates, keys
@@ -151,23 +149,3 @@ def test_what_is_wanted_comes_from_the_catalog_and_the_settings(tmp_path):
     assert want.memory_limits["REDIS_MEMORY_LIMIT"] == 1 << 30
     assert want.data_label == "flowkit.data"
     assert wanted(load(tmp_path, {}), ("flowmachine",)).data_label == ""
-
-
-def test_official_images_are_named_as_in_the_stack_files(tmp_path):
-    given = {"FLOWKIT_REGISTRY": "registry.example.org:5000/mirror", "CONTAINER_TAG": "1.33.0"}
-    name = reference(images.BY_NAME["flowdb"], load(tmp_path, given))
-    assert name == "registry.example.org:5000/mirror/flowminder/flowdb:1.33.0"
-    assert reference(images.BY_NAME["redis"], load(tmp_path, {})) == f"redis:{images.BY_NAME['redis'].tag}"
-
-
-def test_a_local_image_is_known_by_the_last_part_of_its_name():
-    tags = ["flowkit/flowdb:1.34.0", "redis:7.2-bookworm"]
-    assert built(images.BY_NAME["flowdb"], tags)
-    assert not built(images.BY_NAME["redis"], tags)  # that is the official one
-    assert not built(images.BY_NAME["flowdb"], ["flowminder/flowdb:1.34.0"])
-
-
-def test_with_the_base_image_there_nothing_more_is_needed_to_build(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert "mmdebstrap" in lacking_tools([])
-    assert lacking_tools(["flowkit/base:1"]) == ()

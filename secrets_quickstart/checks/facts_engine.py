@@ -57,8 +57,6 @@ class ClientFacts:
     deploys_stacks: bool
     engine_id: str
     """The engine that it speaks to, or "" when it reaches none."""
-    buildkit: bool = True
-    """Whether it can build with BuildKit: until 20.10 by itself, since 23 with the plug-in buildx."""
     reason: str = ""
     """What it said when it reached none."""
 
@@ -156,11 +154,9 @@ def said(
     except json.JSONDecodeError:
         info = {}
     complaints = info.get("ServerErrors") or ([identity.stderr.strip()] if identity is not None else ["no answer"])
-    plugins = {plugin.get("Name") for plugin in (info.get("ClientInfo") or {}).get("Plugins") or ()}
     return ClientFacts(
         path=path,
         version=parse_version(number),
-        buildkit=parse_version(number) < (23,) or "buildx" in plugins,
         deploys_stacks=stacks is not None and stacks.status == 0 and "--compose-file" in stacks.stdout,
         engine_id=str(info.get("ID", "")),
         reason=next((line for text in complaints for line in str(text).splitlines()), ""),

@@ -1,19 +1,20 @@
-"""The images that the services need, and what could bring them; judges nothing, pulls nothing."""
+"""The images that the services need, and what could bring them; judges nothing, pulls and builds nothing."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
-from secrets_quickstart.catalog import images
-from secrets_quickstart.catalog.images import Image
+from secrets_quickstart.catalog.images import BY_NAME, Image
 from secrets_quickstart.checks.facts_wanted import Unknown, Wanted
-from secrets_quickstart.errors import EngineError
+from secrets_quickstart.errors import EngineError, ImageError
 from secrets_quickstart.host import processes
 from secrets_quickstart.settings import Settings
-from secrets_quickstart.swarm.engine import Engine, translated
+from secrets_quickstart.swarm import building, images, registry
+from secrets_quickstart.swarm.base_image import PROGRAM
+from secrets_quickstart.swarm.engine import Engine
+from secrets_quickstart.swarm.registry import Account, Registry
 
 PATIENCE = 3
 """Seconds for a registry to say whether it has an image."""
@@ -21,72 +22,85 @@ PATIENCE = 3
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """Names are those of the catalog; all of them are about the source that the settings choose."""
+    """Names are those of the catalog."""
 
-    present: tuple[str, ...]
     missing: tuple[str, ...]
-    lacking_tools: tuple[str, ...] = ()
-    """What building local images needs and is not there."""
+    """Those that are to be pulled, or built: never made, or made from other inputs than those of now."""
+    without_base: bool = False
+    """Whether the image that local ones stand on is missing too."""
+    bootstrap: bool = True
+    """Whether there is a mmdebstrap, which makes that one."""
+    builder: str = ""
+    """Why no docker command can build, "" when one can or need not."""
     registry: str = ""
     """The one that was asked, "" when none had to be."""
     refusal: str = ""
-    """Why the registry does not give us an image that is missing."""
+    fix: str = ""
+    """Why it does not give us an image that is missing, and what to do."""
 
 
 def image_facts(settings: Settings, wanted: Wanted, engine: Engine) -> ImageFacts | Unknown:
-    """Which images the engine holds.  With official ones to pull, the registry is asked for the first of them."""
+    """Which images the engine lacks.  With official ones to pull, the registry is asked for the first of them."""
     try:
-        with translated("the images cannot be listed"):
-            tags = [tag for item in engine.api.images() for tag in item.get("RepoTags") or ()]
-    except EngineError as error:
+        held = images.held(engine)
+        if wanted.images == "official":
+            return _official(settings, wanted, engine, held)
+        return _local(settings.folder / "images", wanted, held, settings.base_environment, official(settings, wanted))
+    except (EngineError, ImageError) as error:
         return Unknown(str(error), error.fix)
-    rows = [images.BY_NAME[name] for name in wanted.images_needed]
-    official = {row.name: reference(row, settings) for row in rows}
-    if wanted.images == "official":
-        present = tuple(name for name, text in official.items() if text in tags)
-    else:
-        present = tuple(row.name for row in rows if built(row, tags) or official[row.name] in tags)
-    missing = tuple(row.name for row in rows if row.name not in present)
-    tools = () if wanted.images == "official" else lacking_tools(tags)
-    if wanted.images != "official" or not missing:
-        return ImageFacts(present, missing, tools)
+
+
+def official(settings: Settings, wanted: Wanted) -> dict[str, str]:
+    """Full names of the official images, as the stack files would have them."""
+    return {name: _reference(BY_NAME[name], settings) for name in wanted.images_needed}
+
+
+def _reference(row: Image, settings: Settings) -> str:
+    return f"{registry.repository(row, settings.registry)}:{_tag(row, settings)}"
+
+
+def _tag(row: Image, settings: Settings) -> str:
+    return (settings.text(row.tag_variable) if row.tag_variable else None) or row.tag
+
+
+def _local(
+    folder: Path,
+    wanted: Wanted,
+    held: Collection[str],
+    environment: Mapping[str, str],
+    official: Mapping[str, str],
+) -> ImageFacts:
+    if wanted.images == "auto" and all(name in held for name in official.values()):
+        return ImageFacts(())
+    recipes = images.recipes(folder, wanted.images_needed)
+    missing = tuple(name for name in wanted.images_needed if recipes[name].reference not in held)
+    if not missing:
+        return ImageFacts(())
     return ImageFacts(
-        present,
         missing,
-        registry=settings.registry or "the public registry",
-        refusal=_refusal(engine, official[missing[0]]),
+        without_base=any(row.image.built_on is None and row.reference not in held for row in recipes.values()),
+        bootstrap=processes.find(PROGRAM) is not None,
+        builder=_builder(environment),
     )
 
 
-def reference(row: Image, settings: Settings) -> str:
-    """The official image's full name, as the stack file would have it."""
-    tag = settings.text(row.tag_variable) if row.tag_variable else row.tag
-    return "/".join(filter(None, (settings.registry, f"{row.official}:{tag}")))
-
-
-def built(row: Image, tags: Iterable[str]) -> bool:
-    """Whether a local image of that row is among the tags: its repository's last part is the row's name."""
-    repositories = {tag.rpartition(":")[0] for tag in tags}
-    return any(item.rpartition("/")[2] == row.name and item != row.official for item in repositories)
-
-
-def lacking_tools(tags: Iterable[str]) -> tuple[str, ...]:
-    """What building needs: mmdebstrap and root's rights for the base image, unless that is there."""
-    if built(images.BY_NAME["base"], tags):
-        return ()
-    tools = [] if processes.find("mmdebstrap") else ["mmdebstrap"]
-    return (*tools, *(() if os.geteuid() == 0 else ("root's rights",)))
-
-
-def _refusal(engine: Engine, name: str) -> str:
-    import docker
-
-    client: Any = docker.APIClient(base_url=engine.host, version=engine.api.api_version, timeout=PATIENCE)
+def _builder(environment: Mapping[str, str]) -> str:
     try:
-        with translated(f"{name} is not to be had"):
-            client.inspect_distribution(name)
-    except EngineError as error:
+        building.choose(building.clients(environment))
+    except ImageError as error:
         return str(error)
-    finally:
-        client.close()
     return ""
+
+
+def _official(settings: Settings, wanted: Wanted, engine: Engine, held: Collection[str]) -> ImageFacts:
+    missing = tuple(name for name, reference in official(settings, wanted).items() if reference not in held)
+    if not missing:
+        return ImageFacts(())
+    user, file = settings["FLOWKIT_REGISTRY_USER"], settings["FLOWKIT_REGISTRY_PASSWORD_FILE"]
+    source = Registry(engine, settings.registry, Account(user, file) if user and file else None)
+    name, first = settings.registry or "the public registry", BY_NAME[missing[0]]
+    try:
+        source.official(first, _tag(first, settings), within=PATIENCE)
+    except ImageError as error:
+        return ImageFacts(missing, registry=name, refusal=str(error), fix=error.fix)
+    return ImageFacts(missing, registry=name)

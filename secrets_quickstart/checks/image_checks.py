@@ -3,60 +3,72 @@
 from __future__ import annotations
 
 from secrets_quickstart.checks.check import Check, Obstacle, Ok, Outcome, Skip, Warn
-from secrets_quickstart.checks.conditions import with_engine
 from secrets_quickstart.checks.facts import PreflightFacts
-from secrets_quickstart.checks.facts_engine import EngineFacts
 from secrets_quickstart.checks.facts_wanted import Unknown
 
 
-def building(facts: PreflightFacts) -> Outcome:
+def folder(facts: PreflightFacts) -> Outcome:
+    match facts.images:
+        case Unknown(why=why, fix=fix) if not isinstance(facts.engine, Unknown):
+            return Obstacle(why, fix or "see the engine's log")
+        case Unknown(why=why):
+            return Skip(why)
+        case found if found.missing:
+            return Ok(f"still to come: {', '.join(found.missing)}")
+    return Ok("all are there")
+
+
+def _unbuildable(facts: PreflightFacts, lacking: str, fix: str) -> Outcome:
+    """With `auto` a registry may still have them."""
+    if facts.wanted.images == "auto":
+        return Warn(f"{lacking}, so all hangs on a registry", fix)
+    return Obstacle(lacking, fix)
+
+
+def base(facts: PreflightFacts) -> Outcome:
     images = facts.images
     if isinstance(images, Unknown):
         return Skip(images.why)
-    if facts.wanted.images == "official":
-        return Skip("official images are wanted")
-    if not images.missing:
-        return Ok(f"all are there: {', '.join(images.present)}")
-    if images.lacking_tools:
-        lacking = " and ".join(images.lacking_tools)
-        fix = "apt-get install mmdebstrap, and run this as root; or load the images (docker load)"
-        if facts.wanted.images == "auto":
-            return Warn(f"without {lacking} no image can be built, so all hangs on a registry", fix)
-        return Obstacle(f"{', '.join(images.missing)} cannot be built without {lacking}", fix)
-    return Ok(f"to be built: {', '.join(images.missing)}")
+    if facts.wanted.images == "official" or not images.without_base:
+        return Skip("it does not have to be made")
+    if not images.bootstrap:
+        return _unbuildable(
+            facts,
+            "the image that local ones stand on cannot be made without mmdebstrap",
+            "apt-get install mmdebstrap, or bring the images from elsewhere (invoke images.load)",
+        )
+    return Ok("mmdebstrap makes it")
 
 
 def buildkit(facts: PreflightFacts) -> Outcome:
     images = facts.images
-    if isinstance(images, Unknown) or isinstance(facts.client, Unknown):
-        return Skip("there is no engine or no docker command")
+    if isinstance(images, Unknown):
+        return Skip(images.why)
     if facts.wanted.images == "official" or not images.missing:
-        return Skip("nothing is built")
-    if not facts.client.buildkit:
-        return Warn(
-            f"{facts.client.path} has no BuildKit (buildx), so building takes longer",
-            "install docker-buildx, or put the distribution's docker first on PATH",
+        return Skip("nothing has to be built")
+    if images.builder:
+        return _unbuildable(
+            facts,
+            images.builder,
+            "install Debian's docker.io, which builds by itself, or Docker's docker-buildx-plugin",
         )
-    return Ok("the docker command has BuildKit")
+    return Ok("a docker command can build")
 
 
-@with_engine
-def registry(facts: PreflightFacts, _engine: EngineFacts) -> Outcome:
+def registry(facts: PreflightFacts) -> Outcome:
     images = facts.images
     if isinstance(images, Unknown):
         return Skip(images.why)
     if not images.registry:
         return Skip("nothing has to be pulled, or the deployment itself asks (FLOWKIT_IMAGES=auto)")
     if images.refusal:
-        return Obstacle(
-            f"{images.registry} does not give us {', '.join(images.missing)}: {images.refusal}",
-            "set FLOWKIT_REGISTRY to one that has them, or FLOWKIT_IMAGES=local",
-        )
+        return Obstacle(images.refusal, images.fix)
     return Ok(f"{images.registry} has them")
 
 
 CHECKS = (
-    Check("images-build", "Are the local images there, or can they be built?", building),
-    Check("images-buildkit", "Can they be built side by side and with a cache?", buildkit),
+    Check("images", "Is it known which images are there and which are to come?", folder),
+    Check("images-base", "Can the image be made that local ones stand on?", base),
+    Check("images-build", "Can local images be built?", buildkit),
     Check("images-registry", "Does the registry give us the official images that are missing?", registry),
 )

@@ -112,26 +112,21 @@ def gather(settings: Settings, chosen: Sequence[str], engine: Engine, *, start_e
             hosts=hosts_facts(settings) if "flowapi" in chosen else Unknown("FlowAPI is not deployed"),
             images=pictures,
             custody=custody.result(),
-            data=_data(settings, want, engine, found, vault.result()),
+            data=data_facts(settings, chosen, engine, vault.result()) if there else None,
         )
 
 
-def _data(
-    settings: Settings,
-    want: Wanted,
-    engine: Engine,
-    found: EngineFacts | Unknown,
-    vault: Vault | VaultError | None,
+def data_facts(
+    settings: Settings, chosen: Sequence[str], engine: Engine, vault: Vault | VaultError | None
 ) -> Data | None:
-    if "flowdb" not in want.components or isinstance(vault, VaultError) or isinstance(found, Unknown):
+    """FlowDB's data and what the vault knows of it; None when it is not deployed or cannot be looked at."""
+    if "flowdb" not in chosen or isinstance(vault, VaultError):
         return None
-    place = Place(settings["FLOWDB_DATA_DIR"], f"{want.stack}_flowdb_data")
-    opened_vault = vault if vault is not None else Vault.in_memory()
-    imported = all(
-        name in opened_vault and opened_vault.entry(name).origin is Origin.IMPORTED for name in DATABASE_PASSWORDS
-    )
+    place = Place(settings["FLOWDB_DATA_DIR"], f"{settings.stack}_flowdb_data")
+    known = vault if vault is not None else Vault.in_memory()
+    imported = all(name in known and known.entry(name).origin is Origin.IMPORTED for name in DATABASE_PASSWORDS)
     try:
-        return data.look(engine, place, opened_vault.claims.get(place.identity), imported=imported)
+        return data.look(engine, place, known.claims.get(place.identity), imported=imported)
     except EngineError:
         return None
 

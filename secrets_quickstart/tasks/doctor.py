@@ -40,16 +40,16 @@ def doctor(_c: Context, target: str = "flowkit", verbose: bool = False, json: bo
     facts = preflight.gather(chosen, wanted.components, Engine(chosen.base_environment))
     findings = preflight.run(facts)
     if json:
-        report.document(_document(target, facts, findings))
+        report.document(as_document(target, facts, findings))
     else:
-        _show(facts, findings, verbose=verbose)
+        show(facts, findings, verbose=verbose)
     found = preflight.obstacles(findings)
     if found:
         names = ", ".join(item.check for item in found)
         raise PreflightFailed(f"obstacles to a deployment of {target}", why=names, fix=found[0].fix)
 
 
-def _document(target: str, facts: PreflightFacts, findings: Sequence[Finding]) -> dict[str, Any]:
+def as_document(target: str, facts: PreflightFacts, findings: Sequence[Finding]) -> dict[str, Any]:
     return {
         "target": target,
         "counts": {status.value: sum(item.status is status for item in findings) for status in Status},
@@ -64,7 +64,7 @@ def _document(target: str, facts: PreflightFacts, findings: Sequence[Finding]) -
     }
 
 
-def _show(facts: PreflightFacts, findings: Sequence[Finding], *, verbose: bool) -> None:
+def show(facts: PreflightFacts, findings: Sequence[Finding], *, verbose: bool) -> None:
     if verbose:
         report.table(("CHECK", "STATUS", "DETAIL"), [(item.check, item.status.value, item.detail) for item in findings])
         report.result("")
