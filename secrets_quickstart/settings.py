@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from secrets_quickstart.catalog.variables import BY_NAME, VARIABLES
 from secrets_quickstart.catalog.variables.rules import contradictions, fault_of_name
@@ -105,9 +105,9 @@ class Settings:
         return self.folder / ".flowkit" / self.stack
 
     @property
-    def images(self) -> str:
-        """`auto`, `official` or `local`."""
-        return str(self["FLOWKIT_IMAGES"])
+    def images(self) -> Literal["auto", "official", "local"]:
+        """Where images come from."""
+        return self["FLOWKIT_IMAGES"]  # type: ignore[no-any-return]  # the row's kind allows no other
 
     @property
     def registry(self) -> str:

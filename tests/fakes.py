@@ -49,7 +49,7 @@ class FakeEngine(Engine):
         return FakeApi(self)
 
     @property
-    def client(self) -> Any:  # type: ignore[override]
+    def client(self) -> Any:
         return SimpleNamespace(api=self.api, swarm=SimpleNamespace(init=self._init, leave=self._leave))
 
     def info(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class FakeEngine(Engine):
             "Env": [f"{key}={value}" for key, value in entry["environment"].items()],
             "Secrets": [{"SecretName": secrets[s], "File": {"Name": s}} for s in entry.get("secrets", ())],
         }
-        spec = {
+        spec: dict[str, Any] = {
             "Name": f"{stack}_{name}",
             "Labels": {NAMESPACE: stack, **deploy.get("labels", {})},
             "Mode": {"Replicated": {"Replicas": int(deploy.get("replicas", 1))}},

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from secrets_quickstart.swarm.services import Node, Service, StackState, Task
 
 SINCE = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOW = SINCE + timedelta(seconds=30)
-SPEC = {
+SPEC: dict[str, Any] = {
     "Name": "s_db",
     "Mode": {"Replicated": {"Replicas": 1}},
     "TaskTemplate": {"ContainerSpec": {"Image": "db:1"}, "ForceUpdate": 0},

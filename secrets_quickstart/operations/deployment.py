@@ -11,11 +11,11 @@ from secrets_quickstart.catalog.targets import Target
 from secrets_quickstart.checks.data import Place
 from secrets_quickstart.errors import UsageError
 from secrets_quickstart.material.generation import Choices
+from secrets_quickstart.operations import images as image_sources
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.data import DataStep
 from secrets_quickstart.steps.directories import DirectoriesStep
 from secrets_quickstart.steps.hosts_entry import HostsEntryStep
-from secrets_quickstart.steps.images import ImagesStep
 from secrets_quickstart.steps.membership import MembershipStep
 from secrets_quickstart.steps.secrets import SecretsStep
 from secrets_quickstart.steps.sizing import SizingStep
@@ -87,7 +87,7 @@ class Deployment:
         self._engine = engine
         self._vault = vault
         self._tell = tell
-        self.images = ImagesStep(...)
+        self.images = image_sources.step(self.settings, engine, wanted_images(order), self.settings.images, tell)
         self._secrets = SecretsStep(engine, vault, settings.stack, order.components)
         self._sizing = SizingStep(settings)
 

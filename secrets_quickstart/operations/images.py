@@ -1,0 +1,30 @@
+"""The settings' images as a step, and their registry; building and pulling are in `swarm`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from secrets_quickstart.catalog.images import IMAGES
+from secrets_quickstart.settings import Settings
+from secrets_quickstart.steps.images import ImagesStep, Mode, Wish
+from secrets_quickstart.swarm.engine import Engine
+from secrets_quickstart.swarm.registry import Account, Registry
+
+FOLDER = "images"
+
+
+def step(
+    settings: Settings, engine: Engine, names: tuple[str, ...], mode: Mode, tell: Callable[[Mapping[str, str]], None]
+) -> ImagesStep:
+    """The step that has these images ready; `tell` is told how each of them stands."""
+    tags = {row.tag_variable: str(settings[row.tag_variable]) for row in IMAGES if row.tag_variable}
+    wish = Wish(names, mode, settings.folder / FOLDER, tags, settings.stack)
+    return ImagesStep(engine, wish, registry(settings, engine), settings.base_environment, tell)
+
+
+def registry(settings: Settings, engine: Engine) -> Registry:
+    """The registry that the settings name, with their login."""
+    user, file = settings["FLOWKIT_REGISTRY_USER"], settings["FLOWKIT_REGISTRY_PASSWORD_FILE"]
+    account = Account(str(user), Path(file)) if user and file else None
+    return Registry(engine, settings.registry, account)

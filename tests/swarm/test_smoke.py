@@ -1,0 +1,195 @@
+"""The whole life of a deployment, in order, each test going on from the one before it."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests.swarm.leaks import Watch, places, values_of
+from tests.swarm.machine import PORTS, containers, engine, execute, objects
+
+pytestmark = pytest.mark.swarm
+
+STACK = "smoke"
+HOSTS = Path("/etc/hosts")
+
+
+def files(folder):
+    """Every file below a folder, by content."""
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@pytest.fixture(scope="module")
+def before(machine):
+    """What was on this machine beforehand."""
+    api = engine()
+    swarm = api.info()["Swarm"]["LocalNodeState"]
+    return {
+        "hosts": HOSTS.read_bytes(),
+        "swarm": swarm,
+        "secrets": {item["ID"] for item in api.secrets()} if swarm == "active" else set(),
+        "networks": {item["Id"] for item in api.networks()} if swarm == "active" else set(),
+        "volumes": {item["Name"] for item in api.volumes()["Volumes"] or ()},
+        "labels": [node["Spec"].get("Labels") for node in api.nodes()] if swarm == "active" else [],
+        "files": files(machine.folder),
+    }
+
+
+def test_a_plan_says_what_would_be_done_and_does_nothing(machine, before):
+    plan = machine.json("plan", expect=2)
+
+    lines = [line for step in plan["steps"] for line in step["actions"]]
+    assert any("create the service flowapi" in line for line in lines)
+    assert plan["changes"] == len(lines)
+    assert objects_without_swarm() == {}
+    assert files(machine.folder) == before["files"]
+    assert files(machine.home) == {}
+
+
+def objects_without_swarm():
+    found = objects(STACK) if engine().info()["Swarm"]["LocalNodeState"] == "active" else {}
+    return {kind: found[kind] for kind in ("services", "tasks", "secrets", "networks", "volumes") if found.get(kind)}
+
+
+@pytest.mark.parametrize("step", ["swarm", "values", "secrets", "directories", "hosts", "data", "stack", "verify"])
+def test_a_run_killed_at_any_step_is_carried_on_by_the_next(machine, before, step):
+    """One deployment, killed again and again, each time further on; what is left to do at the end is nothing."""
+    ended = machine.invoke_and_kill("quickstart", when=lambda line: line.startswith(f"{step}:"), after=0.02)
+
+    reached = any(line.startswith(f"{step}:") for line in ended.stderr.splitlines())
+    already_there = step == "swarm" and before["swarm"] == "active"
+    assert reached or already_there, ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_quickstart_ends_well_and_says_where_things_are(machine):
+    with Watch() as watch:
+        ended = machine.invoke("quickstart")
+
+    assert f"https://flowkit.api:{PORTS['FLOWAPI_HOST_PORT']}" in ended.stdout
+    assert f"postgresql://flowdb@localhost:{PORTS['FLOWDB_HOST_PORT']}/flowdb" in ended.stdout
+    assert "a query's numbers: ok" in ended.stderr
+    values = values_of(machine)
+    assert watch.hits(values) == []
+    assert not any(value in ended.stdout + ended.stderr for value in values.values())
+
+
+def test_a_second_quickstart_changes_nothing(machine):
+    api = objects(STACK)
+    kept = files(machine.folder), files(machine.home), HOSTS.read_bytes()
+
+    ended = machine.invoke("quickstart")
+
+    assert "nothing to do" in ended.stdout
+    assert objects(STACK) == api
+    assert (files(machine.folder), files(machine.home), HOSTS.read_bytes()) == kept
+
+
+def test_deploying_a_part_of_what_runs_changes_nothing(machine):
+    api = objects(STACK)
+
+    ended = machine.invoke("deploy", "--target", "flowdb")
+
+    assert "nothing to do" in ended.stdout
+    assert objects(STACK) == api
+
+
+def test_every_service_is_up(machine):
+    rows = machine.json("status")["services"]
+
+    assert {row["service"]: row["state"] for row in rows} == dict.fromkeys(
+        ["cache_cleaner", "flowapi", "flowdb", "flowmachine", "redis"], "up"
+    )
+
+
+def test_verification_asks_everything_and_is_content(machine):
+    findings = machine.json("verify")
+
+    assert len(findings) > 20
+    assert {item["status"] for item in findings} == {"ok"}
+
+
+def test_the_logs_of_a_service_can_be_read(machine):
+    assert "ready to accept connections" in machine.invoke("logs", "flowdb").stdout
+
+
+def test_no_value_is_to_be_found_where_it_should_not_be(machine):
+    """Repository, logs, `docker inspect` of everything, image histories, processes: grep for every value."""
+    values = values_of(machine)
+    assert len(values) >= 8
+
+    hits = [(place, name) for place, text in places(machine) for name, value in values.items() if value in text]
+
+    assert hits == []
+
+
+def test_only_those_who_need_redis_and_flowmachine_reach_them(machine):
+    """FlowDB is on neither's network, FlowAPI is on FlowMachine's and not on redis's."""
+    networks = {
+        item["Config"]["Labels"]["com.docker.swarm.service.name"].removeprefix(f"{STACK}_"): {
+            name.removeprefix(f"{STACK}_") for name in item["NetworkSettings"]["Networks"] if name.startswith(STACK)
+        }
+        for item in containers(STACK)
+    }
+
+    assert networks == {
+        "flowdb": {"flowdb"},
+        "redis": {"redis"},
+        "flowmachine": {"flowdb", "redis", "flowmachine"},
+        "cache_cleaner": {"flowdb", "redis"},
+        "flowapi": {"flowdb", "flowmachine"},
+    }
+
+
+def test_no_service_runs_as_root(machine):
+    for item in containers(STACK):
+        top = engine().top(item["Id"], ps_args="-eo uid,pid,args")
+        assert "0" not in {row[0] for row in top["Processes"]}, item["Name"]
+
+
+def test_down_and_up_again_keeps_data_and_passwords(machine):
+    password = machine.value("FLOWDB_POSTGRES_PASSWORD")
+    execute(STACK, "flowdb", "psql", "-c", "CREATE TABLE kept AS SELECT 42 AS answer")
+
+    machine.invoke("down")
+    assert objects_without_swarm().keys() == {"secrets", "volumes"}
+    machine.invoke("deploy", "--target", "flowkit")
+
+    assert execute(STACK, "flowdb", "psql", "-Atc", "SELECT answer FROM kept").strip() == "42"
+    assert machine.value("FLOWDB_POSTGRES_PASSWORD") == password
+
+
+def test_down_when_nothing_runs_says_so(machine):
+    machine.invoke("down")
+
+    assert "nothing to do" in machine.invoke("down").stdout
+
+
+def test_purge_asks_for_the_name_and_deletes_nothing_for_another(machine):
+    refused = machine.invoke("purge", "--stack", "other", expect=2)
+
+    assert "nothing was deleted" in refused.stderr
+    assert set(objects_without_swarm()) >= {"secrets", "volumes"}
+
+
+def test_purge_leaves_nothing_behind(machine, before):
+    machine.invoke("purge", "--stack", STACK)
+
+    api = engine()
+    assert HOSTS.read_bytes() == before["hosts"]
+    assert files(machine.folder) == before["files"]
+    assert files(machine.home) == {}
+    assert api.info()["Swarm"]["LocalNodeState"] == before["swarm"]
+    assert {item["Name"] for item in api.volumes()["Volumes"] or ()} <= before["volumes"]
+    if before["swarm"] == "active":
+        assert {item["ID"] for item in api.secrets()} <= before["secrets"]
+        assert {item["Id"] for item in api.networks()} <= before["networks"]
+        assert [node["Spec"].get("Labels") for node in api.nodes()] == before["labels"]
+
+
+def test_a_second_purge_has_nothing_to_do(machine):
+    assert "nothing to do" in machine.invoke("purge", "--stack", STACK).stdout
