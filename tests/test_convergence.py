@@ -134,6 +134,14 @@ def test_a_service_that_fits_on_no_node_fails_after_a_moment():
     assert "memory" in found.fix
 
 
+def test_a_task_that_waits_for_its_predecessors_port_is_starting_however_long_that_takes():
+    waiting = task("pending", seconds=0, error="no suitable node (host-mode port already in use on 1 node)")
+    stopping = task("running", seconds=-60, desired="shutdown", spec={})
+
+    assert standing([waiting, stopping]).phase is Phase.STARTING
+    assert standing([waiting, replace(stopping, state="shutdown")]).phase is Phase.FAILED
+
+
 def test_a_job_that_is_complete_has_converged():
     assert standing([task("complete")], expected={"db": Expectation(runs_once=True)}).phase is Phase.CONVERGED
 

@@ -121,7 +121,10 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
                 path.unlink(missing_ok=True)
     lock = settings.vault_path.with_name(f"{settings.vault_path.name}.lock")
     lock.unlink(missing_ok=True)
-    for folder in (settings.state_dir, settings.folder / ".flowkit" / "etl", settings.state_dir.parent):
+    folders = [settings.state_dir, settings.folder / ".flowkit" / "etl", settings.state_dir.parent]
+    if found.key is not None:
+        folders.append(found.key.parent)
+    for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()  # only what is empty
     return found

@@ -13,7 +13,7 @@ CRASHES = 3
 """So many failed tasks of one service are a crash loop."""
 
 PLACEMENT_GRACE = timedelta(seconds=6)
-"""A task may find no node for a moment: while its predecessor still holds a port or memory."""
+"""A task may find no node for a moment, until the swarm knows that its predecessor has let go of a port or memory."""
 
 LAST = ("complete", "failed", "rejected", "orphaned", "shutdown", "remove")
 
@@ -159,7 +159,8 @@ def _unfinished(
             if mark in task.error:
                 return Standing(service.name, Phase.FAILED, f"cannot start: {task.error}", fix=fix, task=task)
     unplaced = next((task for task in recent if task.state == "pending" and task.error), None)
-    if unplaced is not None and now - unplaced.changed > PLACEMENT_GRACE:
+    leaving = any(task.desired == "shutdown" and task.state not in LAST for task in state.tasks_of(service))
+    if unplaced is not None and not leaving and now - unplaced.changed > PLACEMENT_GRACE:
         fix = next((fix for mark, fix in UNPLACED if mark in unplaced.error), "see `docker node ls`")
         return Standing(service.name, Phase.FAILED, f"fits on no node: {unplaced.error}", fix=fix)
     waiting = [name for name in expectation.needs if name not in up and name in state.services]
@@ -192,6 +193,8 @@ def _describe(service: Service, state: StackState, recent: list[Task], waiting: 
     text = "no task yet" if newest is None else STATES.get(newest.state, newest.state)
     if newest is not None and newest.state == "pending" and newest.error:
         text = f"waiting for a node: {newest.error}"
+    if any(task.desired == "shutdown" and task.state == "running" for task in state.tasks_of(service)):
+        text = "stopping what ran before"
     if waiting:
         text += f", waits for {', '.join(waiting)}"
     crashes = sum(1 for task in recent if task.state == "failed")
