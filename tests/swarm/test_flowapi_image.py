@@ -1,6 +1,6 @@
 """The local FlowAPI image on a real engine, with the local FlowDB image and a FlowMachine stand-in.
 
-Takes the newest local images whose repositories end in /flowapi and /flowdb, unless the variables
+Takes the newest local images flowkit/flowapi and flowkit/flowdb, unless the variables
 FLOWAPI_IMAGE and FLOWDB_IMAGE name others.
 """
 
@@ -53,7 +53,7 @@ def newest_image(engine, name):
         (image.attrs["Created"], tag)
         for image in engine.images.list()
         for tag in image.tags
-        if tag.split(":")[0].endswith(f"/{name}") and not tag.startswith("flowminder/")
+        if tag.startswith(f"flowkit/{name}:")
     ]
     if not tagged:
         pytest.fail(

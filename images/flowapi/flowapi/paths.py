@@ -214,7 +214,12 @@ PATHS: Schema = {
     ),
     "/api/0/spec/openapi.yaml": _get(
         "Get this document as YAML",
-        {"200": {"description": "OpenAPI", "content": {"application/yaml": {"schema": TEXT}}}},
+        {
+            "200": {
+                "description": "OpenAPI",
+                "content": {"application/yaml": {"schema": {"type": "object"}}},
+            }
+        },
         token=False,
     ),
     "/api/0/spec/redoc": _get(

@@ -136,6 +136,10 @@ def _refuse_result(reply: Reply) -> NoReturn:
     match reply.query_state:
         case "errored":
             raise failure(403, reply.msg)
+        case None if (
+            reply.is_breakdown
+        ):  # redis and FlowDB are well: it has no SQL, as a dummy_query
+            raise failure(404, "FlowMachine has no result for this query.")
         case None:
             raise failure(500, reply.msg)
         case _:  # awol, known, cancelled, resetting: there is no result
