@@ -14,7 +14,7 @@ from secrets_quickstart.steps.step import Action, Plan, Unchanged
 from secrets_quickstart.swarm import building, images, registry, services
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.images import Recipe
-from secrets_quickstart.swarm.registry import Official, Registry
+from secrets_quickstart.swarm.registry import LoginRefused, Official, Registry
 
 Mode = Literal["auto", "official", "local"]
 
@@ -166,7 +166,10 @@ class ImagesStep:
         try:
             official = tuple(self._official(name, held) for name in self._wish.names)
         except ImageError as error:
-            if mode == "official" or deployed:
+            refused = (
+                isinstance(error, LoginRefused) and self._registry.account is not None
+            )  # without one: no such image
+            if mode == "official" or deployed or refused:
                 raise
             return self._local(f"local ones: {error}")
         return Choice("official ones" if mode == "auto" else "official ones, as FLOWKIT_IMAGES says", official=official)

@@ -22,6 +22,10 @@ ANSWER_WITHIN = 5
 LOGIN_FOLDER = Path(__file__).with_name("registry_login")
 
 
+class LoginRefused(ImageError):
+    """The registry does not accept who we say we are, or we cannot say it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Who logs in to the private registry."""
@@ -31,17 +35,17 @@ class Account:
     """The password, with or without a newline at the end."""
 
     def password(self) -> Sensitive:
-        """Raises ImageError when the file cannot be read or is empty."""
+        """Raises LoginRefused when the file cannot be read or is empty."""
         try:
             password = self.password_file.read_text().rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise ImageError(
+            raise LoginRefused(
                 "the registry's password cannot be read",
                 why=f"{self.password_file}: {getattr(error, 'strerror', None) or 'it is not text'}",
                 fix="correct FLOWKIT_REGISTRY_PASSWORD_FILE in .env",
             ) from None
         if not password:
-            raise ImageError(
+            raise LoginRefused(
                 f"the registry's password file {self.password_file} is empty", fix="write the password into it"
             )
         return Sensitive(password)
@@ -194,7 +198,7 @@ REFUSALS = (
 )
 
 FIXES = {
-    "the registry wants a login": "set FLOWKIT_REGISTRY_USER and FLOWKIT_REGISTRY_PASSWORD_FILE in .env",
+    "the registry wants a login": "correct FLOWKIT_REGISTRY_USER and FLOWKIT_REGISTRY_PASSWORD_FILE in .env",
     "the registry does not have it": "correct FLOWKIT_REGISTRY and CONTAINER_TAG in .env, or set FLOWKIT_IMAGES=local",
     "the registry cannot be reached": UNREACHED_FIX,
     "its certificate is not trusted by the engine": "give its CA to the engine: /etc/docker/certs.d/HOST:PORT/ca.crt",
@@ -206,7 +210,8 @@ def refusal(reference: str, status: int, said: str) -> ImageError:
     meaning = next((meaning for marks, meaning in REFUSALS if any(mark in said for mark in marks)), "")
     if not meaning and status in {401, 403}:
         meaning = REFUSALS[0][1]
-    return ImageError(
+    kind = LoginRefused if meaning == REFUSALS[0][1] else ImageError
+    return kind(
         f"{reference} cannot be had",
         why=f"{meaning}: {said}" if meaning else said or f"status {status}",
         fix=FIXES.get(meaning, UNREACHED_FIX),
