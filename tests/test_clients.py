@@ -154,14 +154,14 @@ def test_a_certificate_of_another_authority_or_name_is_refused(authority):
 def test_old_tls_is_spoken_with_a_server_that_allows_it_and_with_no_other(authority):
     context, pem = fakes.tls(authority, "localhost")
     with fakes.listening(idle, context) as port, pytest.raises(Refused):
-        tls.handshake(HOST, port, "localhost", tls.only_old(tls.trusting(pem)))
+        tls.handshake(HOST, port, "localhost", tls.old_fashioned(pem))
     context, pem = fakes.tls(authority, "localhost")
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = ssl.TLSVersion.TLSv1
     with fakes.listening(idle, context) as port:
-        shaken = tls.handshake(HOST, port, "localhost", tls.only_old(tls.trusting(pem)))
+        shaken = tls.handshake(HOST, port, "localhost", tls.old_fashioned(pem))
     assert shaken.version == "TLSv1.1"
 
 

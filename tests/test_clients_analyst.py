@@ -1,9 +1,11 @@
 """The analyst: flowclient itself, against a FlowAPI of the test's own."""
 
+from pathlib import Path
+
 import pytest
 import trustme
 
-from secrets_quickstart.clients.analyst import Analyst, Question
+from secrets_quickstart.clients.analyst import Analyst, Question, ssl_certificate
 from secrets_quickstart.clients.flowapi import Place
 from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.material import keys, tokens
@@ -93,3 +95,18 @@ def test_a_token_that_is_none_is_not_shown_in_the_error():
     with pytest.raises(ServiceError, match="could not connect") as error:
         asked(Api(), Sensitive("no-token-at-all"))
     assert "no-token-at-all" not in f"{error.value}{error.value.fix}{error.value.log}"
+
+
+def test_flowclient_is_given_the_certificate_when_its_authority_is_in_it(tmp_path):
+    _, pem = fakes.tls(trustme.CA(), "flowapi.test")
+    given = ssl_certificate(pem, tmp_path)
+    assert isinstance(given, str)
+    assert Path(given).read_text() == pem
+
+
+def test_flowclient_is_left_to_public_authorities_when_it_is_not(tmp_path):
+    _, pem = fakes.tls(trustme.CA(), "flowapi.test")
+    leaf = pem[: pem.index("-----END") + len("-----END CERTIFICATE-----\n")]
+    assert ssl_certificate(leaf, tmp_path) is True
+    assert ssl_certificate(None, tmp_path) is True
+    assert not list(tmp_path.iterdir())

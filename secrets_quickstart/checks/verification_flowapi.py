@@ -55,7 +55,7 @@ def refuses_old_tls(world: World) -> Outcome:
     place, pem = _certified(world)
     tls.handshake(place.host, place.port, place.name, tls.trusting(pem))  # else there is nothing to refuse
     try:
-        shaken = tls.handshake(place.host, place.port, place.name, tls.only_old(tls.trusting(pem)))
+        shaken = tls.handshake(place.host, place.port, place.name, tls.old_fashioned(pem))
     except Refused:
         return Ok("no handshake")
     return Obstacle(f"it speaks {shaken.version}", "let FlowAPI speak TLS 1.2 and later only")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from secrets_quickstart.clients.flowapi import Place
+from secrets_quickstart.clients.flowapi import Place, bracketed
 from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.sensitive import Sensitive
 
@@ -64,14 +64,9 @@ class Analyst:
         from secrets_quickstart.host import processes
 
         with TemporaryDirectory(prefix="flowkit-") as folder:
-            certificate: str | bool = True
-            if self._place.trust is not None:
-                path = Path(folder, "cert-flowkit.pem")
-                path.write_text(self._place.trust, encoding="ascii")  # certificates are public
-                certificate = str(path)
             order = {
                 "place": [self._place.name, self._place.host, self._place.port, self._place.trust is not None],
-                "certificate": certificate,
+                "certificate": ssl_certificate(self._place.trust, Path(folder)),
                 "token": self._token.text(),
                 "dates": {name: list(dates) for name, dates in expected_dates.items()},
                 "date": question.date,
@@ -95,6 +90,20 @@ class Analyst:
         if problem := answer.get("problem"):
             raise ServiceError(f"flowclient could not {answer['attempt']}", why=problem, fix=_fix(problem))
         return Findings({name: sorted(dates) for name, dates in answer["dates"].items()}, answer["rows"])
+
+
+def ssl_certificate(pem: str | None, folder: Path) -> str | bool:
+    """What an analyst gives flowclient: a file that holds the authority too, or True for a public authority's leaf."""
+    from secrets_quickstart.material import certificates
+
+    if pem is None:
+        return True
+    chain = certificates.parse(Sensitive(pem))
+    if not any(certificates.signed(certificate, certificate) for certificate in chain):
+        return True
+    path = folder / "cert-flowkit.pem"
+    path.write_text(pem, encoding="ascii")  # certificates are public
+    return str(path)
 
 
 STUCK_FIX = (
@@ -123,7 +132,7 @@ class Session:
         resolve_as(name, host)
         self.attempt = "connect"
         connection = flowclient.connect(
-            url=f"{'https' if secure else 'http'}://{name}:{port}",
+            url=f"{'https' if secure else 'http'}://{bracketed(name)}:{port}",
             token=self._order["token"],
             ssl_certificate=self._order["certificate"],
         )

@@ -30,7 +30,7 @@ class Place:
 
     @property
     def url(self) -> str:
-        return f"{'http' if self.trust is None else 'https'}://{_bracketed(self.host)}:{self.port}"
+        return f"{'http' if self.trust is None else 'https'}://{bracketed(self.host)}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +106,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _bracketed(host: str) -> str:
+def bracketed(host: str) -> str:
+    """As a host is written in a URL."""
     return f"[{host}]" if ":" in host else host

@@ -7,6 +7,7 @@ import socket
 import ssl
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 
 from secrets_quickstart.clients.answers import Refused
 from secrets_quickstart.errors import ServiceError
@@ -25,15 +26,17 @@ class Handshake:
     """SHA-256 of the certificate presented, hexadecimal."""
 
 
+@lru_cache(maxsize=8)
 def trusting(pem: str) -> ssl.SSLContext:
-    """A client that trusts the certificates in `pem`, and public authorities as any client does."""
+    """A client that trusts the certificates in `pem`, and public authorities as any client does; leave it as it is."""
     context = ssl.create_default_context()
     context.load_verify_locations(cadata=pem)
     return context
 
 
-def only_old(context: ssl.SSLContext) -> ssl.SSLContext:
-    """The same client, as it was before 2008: TLS 1.0 and 1.1, whatever this machine's policy says."""
+def old_fashioned(pem: str) -> ssl.SSLContext:
+    """The same client as it was before 2008: TLS 1.0 and 1.1, whatever this machine's policy says."""
+    context = ssl.create_default_context(cadata=pem)
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
