@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from secrets_quickstart.errors import MaterialError
-from secrets_quickstart.material import keys
+from secrets_quickstart.material import certificates, keys
 from secrets_quickstart.material.own_certificate import check_pair
 from secrets_quickstart.sensitive import Sensitive
 
@@ -101,19 +101,21 @@ def test_a_certificate_is_refused_before_and_after_its_time(offset, word):
         check_pair(pem, key, [HOST], NOW + offset)
 
 
-def test_an_expired_intermediate_is_found():
-    authority = trustme.CA()
-    leaf = authority.issue_cert(HOST, not_after=NOW + timedelta(days=4000))
-    old = trustme.CA()
-    pem, key = pair(leaf)
-    chain = Sensitive(pem.reveal() + authority.cert_pem.bytes())
-    year_4000 = datetime(4000, 1, 1, tzinfo=UTC)
+def test_an_expired_certificate_further_up_the_chain_is_found():
+    authority_key, key = keys.elliptic_key(), keys.elliptic_key()
+    now, then = (certificates.authority(authority_key, when) for when in (NOW, NOW - timedelta(days=4000)))
+    leaf = certificates.leaf(key, now, authority_key, (HOST,), NOW)
+    alone = leaf.reveal().removesuffix(now.reveal())
 
-    check_pair(chain, key, [HOST], NOW)
+    check_pair(leaf, key, [HOST], NOW)
 
-    with pytest.raises(MaterialError, match="expired"):
-        check_pair(chain, key, [HOST], year_4000)
-    assert "did not sign" in refusal(Sensitive(pem.reveal() + old.cert_pem.bytes()), key).why
+    assert "FlowKit CA" in refusal(Sensitive(alone + then.reveal()), key).why
+
+
+def test_a_chain_with_a_stranger_is_refused():
+    pem, key = issued()
+
+    assert "did not sign" in refusal(Sensitive(pem.reveal() + trustme.CA().cert_pem.bytes()), key).why
 
 
 def test_a_chain_in_the_wrong_order_is_refused_with_the_right_one():

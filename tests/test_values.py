@@ -68,8 +68,9 @@ def test_a_value_that_is_built_on_others_brings_them_along(vault):
     assert vault.value("FLOWDB_POSTGRES_PASSWORD").text() in vault.value("AIRFLOW_CONN_FLOWDB").text()
 
 
-def test_the_signing_key_is_made_with_the_first_run():
-    assert str(planned(Vault.in_memory())["PRIVATE_JWT_SIGNING_KEY"]) == (
+@pytest.mark.parametrize("components", [("flowdb",), CORE, ("flowauth",)])
+def test_the_signing_key_is_made_with_the_first_run(components):
+    assert str(planned(Vault.in_memory(), components)["PRIVATE_JWT_SIGNING_KEY"]) == (
         "generate PRIVATE_JWT_SIGNING_KEY: an RSA key of 4096 bits"
     )
 

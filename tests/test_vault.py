@@ -138,6 +138,37 @@ def test_a_key_left_by_a_run_that_died_is_used(place, key):
     assert Vault.open(place, key).names() == ()
 
 
+def test_a_key_that_is_there_already_can_lie_in_a_folder_that_is_only_read(place, key, tmp_path):
+    Vault.create(place, key)
+    before = key.path.parent.stat().st_mtime_ns
+
+    Vault.create(tmp_path / "state" / "other.vault", key)
+
+    assert key.path.parent.stat().st_mtime_ns == before
+
+
+def test_what_the_header_tells_of_the_key_is_no_part_of_what_seals(monkeypatch):
+    """HKDF gives the shorter of two keys as the beginning of the longer, unless their purposes differ."""
+    from cryptography.hazmat.primitives.ciphers import aead
+
+    used: list[bytes] = []
+    real = aead.ChaCha20Poly1305
+
+    def noted(key):
+        used.append(key)
+        return real(key)
+
+    monkeypatch.setattr(aead, "ChaCha20Poly1305", noted)
+    master = Sensitive(bytes(32))
+    headers = [envelope.new_header(master, None) for _ in range(2)]
+
+    for header in headers:
+        envelope.seal(header, master, b"content")
+
+    assert len({*used, master.reveal()}) == 3
+    assert not any(key.hex().startswith(header.key) for key in used for header in headers)
+
+
 def test_a_vault_without_its_key_is_refused_and_no_key_is_made(place, key):
     Vault.create(place, key)
     key.path.unlink()
