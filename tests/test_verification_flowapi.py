@@ -262,3 +262,14 @@ def test_dates_are_asked_for_with_a_token_that_is_right(honest, monkeypatch):
         our_flowapi=honest.our_flowapi,
     )
     assert verification_numbers.offers_flowdbs_dates(given) == Ok("none, as in FlowDB")
+
+
+def test_a_flowapi_that_takes_a_tokens_word_for_needing_no_signature_is_found_out(certificate):
+    def trusting(method, path, token, document):
+        unsigned = jwt.get_unverified_header(token)["alg"] == "none" and token.endswith(".")
+        return 200 if unsigned else 422, {"available_dates": {}}, {}
+
+    with fakes.http_server(trusting, certificate[0]) as port:
+        here = world(port, certificate)
+        assert isinstance(verification_flowapi.refuses_another_key(here), Ok)
+        assert isinstance(verification_flowapi.refuses_an_unsigned_token(here), Obstacle)
