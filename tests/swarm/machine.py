@@ -21,7 +21,7 @@ import docker
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVOKE = Path(sys.executable).with_name("invoke")
-PORTS = {"FLOWDB_HOST_PORT": "29000", "REDIS_HOST_PORT": "26379", "FLOWAPI_HOST_PORT": "29090"}
+PORTS = {"FLOWDB_HOST_PORT": "28432", "REDIS_HOST_PORT": "28379", "FLOWAPI_HOST_PORT": "28090"}
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,17 @@ class Machine:
 
         The status is -9 if it was killed, else what it ended with.
         """
-        process = self.start(*arguments)
         lines: list[str] = []
         timer: threading.Timer | None = None
-        for raw in process.stderr or ():
-            line = raw.decode().rstrip()
-            lines.append(line)
-            if timer is None and when(line):
-                timer = threading.Timer(after, os.killpg, (process.pid, signal.SIGKILL))
-                timer.start()
-        out = process.stdout.read().decode() if process.stdout else ""
-        status = process.wait()
+        with self.start(*arguments) as process:
+            for raw in process.stderr or ():
+                line = raw.decode().rstrip()
+                lines.append(line)
+                if timer is None and when(line):
+                    timer = threading.Timer(after, os.killpg, (process.pid, signal.SIGKILL))
+                    timer.start()
+            out = process.stdout.read().decode() if process.stdout else ""
+            status = process.wait()
         if timer is not None:
             timer.cancel()
         return Ended(status, out, "\n".join(lines))
