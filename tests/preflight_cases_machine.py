@@ -15,6 +15,7 @@ from tests.preflight_facts import DISK, GB, NOW, SOUND, fine, obstacle, skipped,
 
 DATA, ETL = SOUND.directories
 NOT_ROOTS = replace(DATA, creatable=False)
+ROOT_OF_DISK = replace(DATA, postgresql="", entries=("lost+found",))
 TOO_MUCH = plan_flowdb(32 * GB, 8, {"SHARED_BUFFERS_SIZE": 64 * GB})
 HOSTS = SOUND.hosts
 NO_DATABASE: dict[str, Any] = {"directories": (), "data__content": Content.NOTHING}
@@ -82,7 +83,14 @@ CASES = (
     fine("directories", "", directories=(replace(ETL, kind="directory", owner=1000, mode=0o500),)),
     warning("directories", "may not be looked at", directories=(replace(DATA, kind="hidden"),)),
     obstacle("data-directory", "PostgreSQL 11", directories=(replace(DATA, postgresql="11"),)),
-    obstacle("data-directory", "lost+found", directories=(replace(DATA, postgresql="", entries=("lost+found",)),)),
+    obstacle("data-directory", "official image", directories=(ROOT_OF_DISK,), wanted__images="official"),
+    warning("data-directory", "official image", directories=(ROOT_OF_DISK,), wanted__images="auto"),
+    fine("data-directory", "empty", directories=(ROOT_OF_DISK,)),
+    fine(
+        "data-directory",
+        "the start of one",
+        directories=(replace(DATA, postgresql="", entries=(".flowdb-unfinished", "base")),),
+    ),
     obstacle("data-directory", "photos", directories=(replace(DATA, postgresql="", entries=("photos",)),)),
     fine("data-directory", "empty", directories=(replace(DATA, postgresql="", entries=()),)),
     obstacle("hosts-entry", "is 192.0.2.9", hosts__elsewhere={"flowkit.api": "192.0.2.9"}),

@@ -38,6 +38,8 @@ NOT_POSTGRESQL = {
 }
 POSTGRESQL = "15"
 """The major version of both the official and the local image."""
+UNFINISHED = ".flowdb-unfinished"
+"""What a first start of the local image that was cut short leaves; the next one begins anew."""
 
 
 def gigabytes(size: int) -> str:
@@ -161,17 +163,19 @@ def data_directory(facts: PreflightFacts) -> Outcome:
             f"{item.path} holds a database of PostgreSQL {item.postgresql}, and FlowDB is {POSTGRESQL}",
             "dump and restore it (pg_dumpall), or set FLOWDB_DATA_DIR to an empty directory",
         )
-    if item.entries and not item.postgresql:
-        if "lost+found" in item.entries:
-            return Obstacle(
-                f"{item.path} is the root of a disk (lost+found), where PostgreSQL makes no database",
-                f"set FLOWDB_DATA_DIR to a directory in it, such as {item.path}/flowdb",
-            )
+    if item.postgresql or UNFINISHED in item.entries:
+        return Ok("a database, or the start of one")
+    if "lost+found" in item.entries and facts.wanted.images != "local":
+        detail = f"{item.path} is the root of a disk (lost+found), where the official image makes no database"
+        fix = f"set FLOWDB_DATA_DIR to a directory in it, such as {item.path}/flowdb"
+        return Obstacle(detail, fix) if facts.wanted.images == "official" else Warn(detail, fix)
+    others = [name for name in item.entries if name != "lost+found"]
+    if others:
         return Obstacle(
-            f"{item.path} holds something that is no database: {', '.join(item.entries)}",
+            f"{item.path} holds something that is no database: {', '.join(others)}",
             "set FLOWDB_DATA_DIR to an empty directory, or one that is not there yet",
         )
-    return Ok("a database" if item.postgresql else "empty, or to be made")
+    return Ok("empty, or to be made")
 
 
 def hosts_entry(facts: PreflightFacts) -> Outcome:
