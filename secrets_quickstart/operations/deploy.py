@@ -84,7 +84,7 @@ def check(settings: Settings, order: Order, engine: Engine) -> tuple[Finding, ..
 def verify(settings: Settings, order: Order, engine: Engine, vault: Vault) -> None:
     """Ask every service as its users would; raises VerificationFailed."""
     report.say("verify: asking every service as its users would")
-    findings = verification.run(verification_places.world(settings, engine, vault), order.components)
+    findings = verification.run(verification_places.world(settings, engine, vault, tell=report.say), order.components)
     for item in findings:
         report.say(f"verify: {item.check}: {item.status.value}{f', {item.detail}' if item.detail else ''}")
     verification.require(findings)

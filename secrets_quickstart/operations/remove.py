@@ -35,7 +35,7 @@ class Belongings:
     """With a database of ours."""
     hosts_entry: bool
     node_label: str
-    """"" when this node has none."""
+    """"" when this node has none, or another stack of ours needs it."""
     swarm: bool
     """Made by us, and nothing of anybody else is in it."""
     vault: Path | None
@@ -79,7 +79,7 @@ def belongings(settings: Settings, engine: Engine) -> Belongings:
         volumes=tuple(volumes.of_stack(engine, name)),
         directory=_own_directory(settings, engine),
         hosts_entry=bool(_hosts_removal(settings).actions),
-        node_label=label if labelled else "",
+        node_label=label if labelled and not _has_other_stacks(engine, name) else "",
         swarm=usable and membership.is_ours(engine) and not _strangers(engine, name, set(owned)),
         vault=vault if storage.exists(vault) else None,
         key=key.path if isinstance(key, KeyFile) and storage.exists(key.path) else None,
@@ -147,6 +147,11 @@ def _own_directory(settings: Settings, engine: Engine) -> Path | None:
     claim = Vault.open(settings.vault_path, vault_key(settings)).claims.get(where.identity)
     data = look(engine, where, claim, imported=False)
     return where.directory if claim is not None and data.content is not Content.NOTHING else None
+
+
+def _has_other_stacks(engine: Engine, name: str) -> bool:
+    """Whether another deployment of ours, running or not, has its secrets in the swarm."""
+    return any(item.labels.get(STACK, name) != name for item in secrets.listed(engine).values())
 
 
 def _strangers(engine: Engine, name: str, own: set[str]) -> bool:
