@@ -10,15 +10,19 @@ from secrets_quickstart import report
 from secrets_quickstart.tasks.task import settings, task
 
 
-@task()
-def plan(_c: Context) -> None:
+@task(help={"json": "Print one JSON document."})
+def plan(_c: Context, json: bool = False) -> None:
     """Show what would be added (exit status 2 if anything would)."""
+    from secrets_quickstart.operations import course
     from secrets_quickstart.steps.hosts_entry import HostsEntryStep
 
-    step = HostsEntryStep(settings())
-    found = step.plan(step.look())
-    for line in (*found.actions, *found.unchanged):
-        report.result(str(line))
+    planned = course.plan([HostsEntryStep(settings())])
+    found = planned[0].plan
+    if json:
+        report.document({"changes": len(found.actions), "steps": [item.document() for item in planned]})
+    else:
+        for line in (*found.actions, *found.unchanged):
+            report.result(str(line))
     if found.actions:
         raise Exit(code=2)
 
