@@ -12,13 +12,11 @@ from invoke.context import Context
 
 from secrets_quickstart import report
 from secrets_quickstart.catalog.targets import BY_NAME
-from secrets_quickstart.checks.check import Finding, Status
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:
+    from secrets_quickstart.checks.check import Finding
     from secrets_quickstart.checks.facts import PreflightFacts
-
-WORST_FIRST = (Status.OBSTACLE, Status.WARNING)
 
 
 @task(
@@ -50,6 +48,8 @@ def doctor(_c: Context, target: str = "flowkit", verbose: bool = False, json: bo
 
 
 def as_document(target: str, facts: PreflightFacts, findings: Sequence[Finding]) -> dict[str, Any]:
+    from secrets_quickstart.checks.check import Status
+
     return {
         "target": target,
         "counts": {status.value: sum(item.status is status for item in findings) for status in Status},
@@ -65,10 +65,12 @@ def as_document(target: str, facts: PreflightFacts, findings: Sequence[Finding])
 
 
 def show(facts: PreflightFacts, findings: Sequence[Finding], *, verbose: bool) -> None:
+    from secrets_quickstart.checks.check import Status
+
     if verbose:
         report.table(("CHECK", "STATUS", "DETAIL"), [(item.check, item.status.value, item.detail) for item in findings])
         report.result("")
-    for status in WORST_FIRST:
+    for status in (Status.OBSTACLE, Status.WARNING):
         for item in findings:
             if item.status is status:
                 report.result(f"{status.value}: {item.check}: {item.detail}")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import invoke.tasks
 from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import QuickstartError
-from secrets_quickstart.settings import Settings, load
+
+if TYPE_CHECKING:
+    from secrets_quickstart.settings import Settings
 
 INTERRUPTED = 130
 """As the shell has it: 128 and the number of SIGINT."""
@@ -46,4 +48,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def settings() -> Settings:
     """What the operator has set."""
+    from secrets_quickstart.settings import load
+
     return load(ROOT)
