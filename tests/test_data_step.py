@@ -4,10 +4,11 @@ import struct
 
 import pytest
 
+from secrets_quickstart.catalog.secrets import DATABASE_PASSWORDS
 from secrets_quickstart.checks.data import Place
 from secrets_quickstart.errors import HostError
 from secrets_quickstart.sensitive import Sensitive
-from secrets_quickstart.steps.data import PASSWORDS, DataStep
+from secrets_quickstart.steps.data import DataStep
 from secrets_quickstart.vault import Origin, Vault
 from tests.fakes import FakeEngine
 
@@ -63,7 +64,7 @@ def test_a_database_that_this_vault_does_not_know_is_refused(vault, place):
 
 def test_a_database_whose_passwords_were_imported_is_taken_on(vault, place):
     database(place.directory)
-    for name in PASSWORDS:
+    for name in DATABASE_PASSWORDS:
         vault.put(name, Sensitive("x"), Origin.IMPORTED)
 
     assert len(carry_out(step(vault, place))) == 1
@@ -71,7 +72,7 @@ def test_a_database_whose_passwords_were_imported_is_taken_on(vault, place):
 
 def test_one_imported_password_is_not_enough(vault, place):
     database(place.directory)
-    vault.put(PASSWORDS[0], Sensitive("x"), Origin.IMPORTED)
+    vault.put(DATABASE_PASSWORDS[0], Sensitive("x"), Origin.IMPORTED)
 
     with pytest.raises(HostError):
         carry_out(step(vault, place))
@@ -139,7 +140,7 @@ def test_made_up_records_are_decided_when_the_database_is_made_and_stay_decided(
 
 def test_a_database_taken_on_from_elsewhere_has_no_made_up_records(vault, place):
     database(place.directory)
-    for name in PASSWORDS:
+    for name in DATABASE_PASSWORDS:
         vault.put(name, Sensitive("x"), Origin.IMPORTED)
     carry_out(step(vault, place, sample=True))
 

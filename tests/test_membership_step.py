@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from secrets_quickstart.catalog.labels import MADE_BY
 from secrets_quickstart.errors import EngineError
 from secrets_quickstart.steps.membership import Facts, MembershipStep
 from secrets_quickstart.swarm.engine import SwarmMembership
-from secrets_quickstart.swarm.membership import MADE_BY_US
 from secrets_quickstart.swarm.services import Node
 from tests.fakes import FakeEngine
 
@@ -26,7 +26,7 @@ def test_an_engine_in_no_swarm_gets_one_that_is_known_as_ours():
     made.act(made.plan(made.look()).actions)
 
     assert engine.writes == ["swarm init", "label node"]
-    assert MADE_BY_US in engine.swarm_labels
+    assert MADE_BY in engine.swarm_labels
     assert made.plan(made.look()).actions == ()
 
 

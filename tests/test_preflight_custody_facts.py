@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from secrets_quickstart.checks.facts_custody import custody_facts, key_of, opened, shared, weaknesses
+from secrets_quickstart.checks.facts_custody import custody_facts, opened, shared, weaknesses
 from secrets_quickstart.checks.preflight import wanted
 from secrets_quickstart.errors import VaultError
 from secrets_quickstart.material import certificates, keys
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings, load
-from secrets_quickstart.vault import Origin, Vault
+from secrets_quickstart.vault import Origin, Vault, key_of
 
 GOOD = "x7Kq2mPz9LwT4bVn"
 

@@ -2,18 +2,10 @@
 
 import pytest
 
+from secrets_quickstart.catalog.labels import FINGERPRINT, GENERATION, NAME, STACK
 from secrets_quickstart.errors import SecretConflict
 from secrets_quickstart.sensitive import Sensitive
-from secrets_quickstart.steps.secrets import (
-    FINGERPRINT,
-    GENERATION,
-    NAME,
-    STACK,
-    Create,
-    SecretsStep,
-    variable_of,
-    wanted,
-)
+from secrets_quickstart.steps.secrets import Create, SecretsStep, variable_of, wanted
 from secrets_quickstart.vault import Origin, Vault
 from tests.fakes import FakeEngine
 

@@ -251,4 +251,7 @@ SECRETS = (
     ),
 )
 
+DATABASE_PASSWORDS = ("FLOWDB_POSTGRES_PASSWORD", "FLOWMACHINE_FLOWDB_PASSWORD", "FLOWAPI_FLOWDB_PASSWORD")
+"""What FlowDB's roles are made with: a database keeps them, whatever a vault says later."""
+
 BY_NAME = {secret.name: secret for secret in SECRETS}

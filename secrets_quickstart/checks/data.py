@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from secrets_quickstart.catalog.secrets import DATABASE_PASSWORDS
+from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm.engine import Engine, translated
+from secrets_quickstart.vault import Origin, Vault
 
 CONTROL_FILE = Path("global") / "pg_control"
 IGNORED = frozenset({"lost+found"})
@@ -36,6 +39,11 @@ class Place:
 
     directory: Path | None
     volume: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Where the settings put it."""
+        return cls(settings["FLOWDB_DATA_DIR"], f"{settings.stack}_flowdb_data")
 
     @property
     def identity(self) -> str:
@@ -65,8 +73,10 @@ class Data:
         return str((self.claim or {}).get("identifier", ""))
 
 
-def look(engine: Engine, place: Place, claim: Mapping[str, Any] | None, *, imported: bool) -> Data:
+def look(engine: Engine, place: Place, vault: Vault) -> Data:
     """The data as it is now; changes nothing."""
+    claim = vault.claims.get(place.identity)
+    imported = all(name in vault and vault.entry(name).origin is Origin.IMPORTED for name in DATABASE_PASSWORDS)
     directory = place.directory or _mountpoint(engine, place.volume)
     content, identifier = (Content.NOTHING, "") if directory is None else _content(directory)
     return Data(place, content, identifier, claim, imported)

@@ -22,7 +22,7 @@ from secrets_quickstart.material.certificates import CertificateFacts
 from secrets_quickstart.material.passwords import SHORTEST
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
-from secrets_quickstart.vault import Key, KeyFile, Origin, PassphraseFile, Vault
+from secrets_quickstart.vault import Origin, Vault, key_of
 
 _STILL_TO_COME = """changeme change_me change-me changeit change_it replaceme replace_me replace-me placeholder todo
 fixme xxx xxxx xxxxxxxx example secret mysecret supersecret dummy dummy_password none null default your_password
@@ -85,12 +85,6 @@ class CustodyFacts:
     def generation(self, name: str) -> int:
         """The newest, 0 when there is none."""
         return max((number for held, number in self.fingerprints if held == name), default=0)
-
-
-def key_of(settings: Settings) -> Key:
-    """What opens the vault of these settings."""
-    passphrase = settings.vault_passphrase_file
-    return KeyFile(settings.vault_key_file) if passphrase is None else PassphraseFile(passphrase)
 
 
 def opened(settings: Settings) -> Vault | VaultError | None:

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from secrets_quickstart.catalog.hosts import HOST_NAMES
 from secrets_quickstart.checks.facts_wanted import Unknown
 from secrets_quickstart.errors import HostError
 from secrets_quickstart.host import hosts_file
 from secrets_quickstart.settings import Settings
 
-HOST_NAMES = ("flowkit.api", "flow.api")
 SHOWN = 5
 IMAGES_UID = 999
 """The uid and gid of the user postgres in both FlowDB images, where the stack file says no other."""

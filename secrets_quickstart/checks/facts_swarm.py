@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from secrets_quickstart.catalog.labels import FINGERPRINT, GENERATION, NAME, STACK, VAULT
 from secrets_quickstart.checks.facts_engine import EngineFacts
 from secrets_quickstart.checks.facts_wanted import Unknown
 from secrets_quickstart.errors import EngineError
@@ -157,14 +158,14 @@ def network(item: Mapping[str, Any]) -> NetworkFacts:
 
 def secret(spec: Mapping[str, Any]) -> SecretFacts:
     labels = spec.get("Labels") or {}
-    generation = labels.get("org.flowkit.generation", "")
+    generation = labels.get(GENERATION, "")
     return SecretFacts(
         name=spec["Name"],
-        stack=labels.get("org.flowkit.stack", ""),
-        of=labels.get("org.flowkit.name", ""),
+        stack=labels.get(STACK, ""),
+        of=labels.get(NAME, ""),
         generation=int(generation) if generation.isascii() and generation.isdigit() else None,
-        fingerprint=labels.get("org.flowkit.fingerprint", ""),
-        vault=labels.get("org.flowkit.vault", ""),
+        fingerprint=labels.get(FINGERPRINT, ""),
+        vault=labels.get(VAULT, ""),
     )
 
 

@@ -35,7 +35,7 @@ from secrets_quickstart.errors import EngineError, PreflightFailed, VaultError
 from secrets_quickstart.host import resources
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm.engine import Engine
-from secrets_quickstart.vault import Origin, Vault
+from secrets_quickstart.vault import Vault
 
 SECTIONS: tuple[tuple[str, tuple[Check[PreflightFacts], ...]], ...] = (
     ("Engine", engine_checks.CHECKS),
@@ -47,8 +47,6 @@ SECTIONS: tuple[tuple[str, tuple[Check[PreflightFacts], ...]], ...] = (
     ("Custody", custody_checks.CHECKS),
 )
 CHECKS = tuple(check for _, checks in SECTIONS for check in checks)
-
-DATABASE_PASSWORDS = ("FLOWDB_POSTGRES_PASSWORD", "FLOWMACHINE_FLOWDB_PASSWORD", "FLOWAPI_FLOWDB_PASSWORD")
 
 
 def wanted(settings: Settings, chosen: Sequence[str], *, start_empty: bool = False) -> Wanted:
@@ -122,11 +120,8 @@ def data_facts(
     """FlowDB's data and what the vault knows of it; None when it is not deployed or cannot be looked at."""
     if "flowdb" not in chosen or isinstance(vault, VaultError):
         return None
-    place = Place(settings["FLOWDB_DATA_DIR"], f"{settings.stack}_flowdb_data")
-    known = vault if vault is not None else Vault.in_memory()
-    imported = all(name in known and known.entry(name).origin is Origin.IMPORTED for name in DATABASE_PASSWORDS)
     try:
-        return data.look(engine, place, known.claims.get(place.identity), imported=imported)
+        return data.look(engine, Place.of(settings), vault if vault is not None else Vault.in_memory())
     except EngineError:
         return None
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from secrets_quickstart.catalog.hosts import HOST_NAMES
 from secrets_quickstart.errors import MaterialError
 
-OWN = ("flowkit.api", "flow.api", "localhost", "127.0.0.1", "::1")
+OWN = (*HOST_NAMES, "localhost", "127.0.0.1", "::1")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 
 

@@ -13,11 +13,11 @@ from secrets_quickstart.checks import preflight, verification, verification_plac
 from secrets_quickstart.checks.check import Finding, Status
 from secrets_quickstart.operations import course
 from secrets_quickstart.operations.course import Planned
-from secrets_quickstart.operations.deployment import Deployment, Order, vault_key
+from secrets_quickstart.operations.deployment import Deployment, Order
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import services
 from secrets_quickstart.swarm.engine import Engine
-from secrets_quickstart.vault import Vault, storage, vault_lock
+from secrets_quickstart.vault import Vault, key_of, storage, vault_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def plan(settings: Settings, order: Order) -> list[Planned]:
     """What a deployment would change, as far as it can be known beforehand; changes nothing."""
     engine = Engine(settings.base_environment)
     path = settings.vault_path
-    vault = Vault.open(path, vault_key(settings)) if storage.exists(path) else Vault.in_memory()
+    vault = Vault.open(path, key_of(settings)) if storage.exists(path) else Vault.in_memory()
     deployment = Deployment(settings, order, engine, vault, tell=lambda _: None)
     steps = [step for lane in deployment.preparation() for step in lane]
     planned = course.plan(steps)
@@ -53,7 +53,7 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
     with vault_lock(settings.vault_path, command):
         engine = Engine(settings.base_environment)
         preflight.raise_on_obstacles(check(settings, order, engine))
-        vault = Vault.open_or_create(settings.vault_path, vault_key(settings))
+        vault = Vault.open_or_create(settings.vault_path, key_of(settings))
         with report.progress("services") as board:
             deployment = Deployment(settings, order, engine, vault, tell=board.update)
             done = course.carry_out(deployment.preparation())

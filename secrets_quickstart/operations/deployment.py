@@ -24,7 +24,7 @@ from secrets_quickstart.steps.step import Step
 from secrets_quickstart.steps.values import ValuesStep
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.stack_files import StackFile
-from secrets_quickstart.vault import Key, KeyFile, PassphraseFile, Vault
+from secrets_quickstart.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,6 @@ def order(target: str, *, only: bool = False, sample_data: bool = False, start_e
     return Order(row, only, sample_data, start_empty)
 
 
-def vault_key(settings: Settings) -> Key:
-    """How the vault is unlocked, as the settings say."""
-    if settings.vault_passphrase_file is not None:
-        return PassphraseFile(settings.vault_passphrase_file)
-    return KeyFile(settings.vault_key_file)
-
-
 class Deployment:
     """One order on one machine, as steps; makes nothing happen."""
 
@@ -91,11 +84,6 @@ class Deployment:
         self._secrets = SecretsStep(engine, vault, settings.stack, order.components)
         self._sizing = SizingStep(settings)
 
-    @property
-    def place(self) -> Place:
-        """Where FlowDB's data is."""
-        return place(self.settings)
-
     def preparation(self) -> list[list[Step[Any]]]:
         """What comes before the stack, in lanes that do not need one another."""
         settings, order = self.settings, self.order
@@ -116,7 +104,9 @@ class Deployment:
         sample = self.settings["FLOWDB_SAMPLE_DATA"]
         if "FLOWDB_SAMPLE_DATA" not in self.settings.given:
             sample = self.order.sample_data
-        return DataStep(self._engine, self._vault, self.place, sample=sample, start_empty=self.order.start_empty)
+        return DataStep(
+            self._engine, self._vault, Place.of(self.settings), sample=sample, start_empty=self.order.start_empty
+        )
 
     def stack(self) -> StackStep:
         """The last step; what the steps before it decided goes into it, so ask for it when they are through."""
@@ -143,11 +133,6 @@ class Deployment:
             self._secrets.environment(),
             chosen,
         )
-
-
-def place(settings: Settings) -> Place:
-    """Where FlowDB's data is, as the settings say."""
-    return Place(settings["FLOWDB_DATA_DIR"], f"{settings.stack}_flowdb_data")
 
 
 def wanted_images(order: Order) -> tuple[str, ...]:

@@ -6,15 +6,14 @@ import contextlib
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
-from secrets_quickstart.catalog.secrets import BY_NAME, LeafCertificate, LeafKey, Secret
+from secrets_quickstart.catalog.secrets import BY_NAME, DATABASE_PASSWORDS, LeafCertificate, LeafKey, Secret
+from secrets_quickstart.checks.data import Place
 from secrets_quickstart.errors import MaterialError, UsageError
 from secrets_quickstart.material import names, own_certificate
 from secrets_quickstart.material.imports import checked
-from secrets_quickstart.operations.deployment import place, vault_key
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
-from secrets_quickstart.steps.data import PASSWORDS
-from secrets_quickstart.vault import Origin, Vault, vault_lock
+from secrets_quickstart.vault import Origin, Vault, key_of, vault_lock
 
 CERTIFICATE, KEY = "cert-flowkit.pem", "key-flowkit.pem"
 
@@ -39,7 +38,7 @@ def import_value(settings: Settings, name: str, value: Sensitive) -> bool:
     row = row_of(name)
     fit = checked(row, value)
     with vault_lock(settings.vault_path, f"invoke secrets.import {name}"):
-        vault = Vault.open_or_create(settings.vault_path, vault_key(settings))
+        vault = Vault.open_or_create(settings.vault_path, key_of(settings))
         if name in vault and vault.value(name) == fit:
             return False
         _refuse_to_lock_out(settings, vault, name)
@@ -57,7 +56,7 @@ def install_certificate(settings: Settings, certificate: Sensitive, key: Sensiti
     own_certificate.check_pair(certificate, key, wanted, datetime.now(UTC))
     fit = {CERTIFICATE: checked(BY_NAME[CERTIFICATE], certificate), KEY: checked(BY_NAME[KEY], key)}
     with vault_lock(settings.vault_path, "invoke certs.install"):
-        vault = Vault.open_or_create(settings.vault_path, vault_key(settings))
+        vault = Vault.open_or_create(settings.vault_path, key_of(settings))
         new = {name: value for name, value in fit.items() if name not in vault or vault.value(name) != value}
         with vault.batch():
             for name, value in new.items():
@@ -67,11 +66,11 @@ def install_certificate(settings: Settings, certificate: Sensitive, key: Sensiti
 
 def _refuse_to_lock_out(settings: Settings, vault: Vault, name: str) -> None:
     """A database keeps the password it was made with, whatever the vault says."""
-    claim = vault.claims.get(place(settings).identity, {})
-    if name in PASSWORDS and name in vault and claim.get("identifier"):
+    claim = vault.claims.get(Place.of(settings).identity, {})
+    if name in DATABASE_PASSWORDS and name in vault and claim.get("identifier"):
         raise MaterialError(
             f"{name} was not imported",
-            why=f"the database in the {place(settings)} knows the password that the vault holds, and no other",
+            why=f"the database in the {Place.of(settings)} knows the password that the vault holds, and no other",
             fix="keep it, or start with another FLOWDB_DATA_DIR or FLOWKIT_STACK",
         )
 

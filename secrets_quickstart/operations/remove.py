@@ -8,17 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from secrets_quickstart.checks.data import Content, look
+from secrets_quickstart.catalog.labels import STACK
+from secrets_quickstart.checks.data import Content, Place, look
 from secrets_quickstart.errors import HostError
-from secrets_quickstart.operations.deployment import place, vault_key
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.hosts_entry import HostsEntryStep
-from secrets_quickstart.steps.secrets import STACK
 from secrets_quickstart.steps.step import Plan
 from secrets_quickstart.swarm import membership, secrets, services, volumes
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.watching import remove_and_wait
-from secrets_quickstart.vault import KeyFile, Vault, storage, vault_lock
+from secrets_quickstart.vault import KeyFile, Vault, key_of, storage, vault_lock
 
 Tell = Callable[[Mapping[str, str]], None]
 
@@ -71,7 +70,7 @@ def belongings(settings: Settings, engine: Engine) -> Belongings:
     nodes = services.nodes(engine) if usable else []
     labelled = any(node.id == found.node_id and label in node.labels for node in nodes)
     vault = settings.vault_path
-    key = vault_key(settings)
+    key = key_of(settings)
     return Belongings(
         services=tuple(services.state(engine, name).services) if usable else (),
         networks=tuple(services.networks(engine, name)),
@@ -141,12 +140,11 @@ def _own_secrets(engine: Engine, name: str) -> dict[str, secrets.SecretObject]:
 
 def _own_directory(settings: Settings, engine: Engine) -> Path | None:
     """FlowDB's data directory, if the vault knows it; a directory that it does not know is never emptied."""
-    where = place(settings)
+    where = Place.of(settings)
     if where.directory is None or not storage.exists(settings.vault_path):
         return None
-    claim = Vault.open(settings.vault_path, vault_key(settings)).claims.get(where.identity)
-    data = look(engine, where, claim, imported=False)
-    return where.directory if claim is not None and data.content is not Content.NOTHING else None
+    data = look(engine, where, Vault.open(settings.vault_path, key_of(settings)))
+    return where.directory if data.claim is not None and data.content is not Content.NOTHING else None
 
 
 def _has_other_stacks(engine: Engine, name: str) -> bool:

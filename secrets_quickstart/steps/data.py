@@ -12,10 +12,7 @@ from secrets_quickstart.checks.data import Content, Data, Place, look, refusal
 from secrets_quickstart.errors import HostError
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
 from secrets_quickstart.swarm.engine import Engine
-from secrets_quickstart.vault import Origin, Vault
-
-PASSWORDS = ("FLOWDB_POSTGRES_PASSWORD", "FLOWMACHINE_FLOWDB_PASSWORD", "FLOWAPI_FLOWDB_PASSWORD")
-"""What a database is made with."""
+from secrets_quickstart.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +44,7 @@ class DataStep:
         self._start_empty = start_empty
 
     def look(self) -> Data:
-        imported = all(name in self._vault and self._vault.entry(name).origin is Origin.IMPORTED for name in PASSWORDS)
-        return look(self._engine, self._place, self._vault.claims.get(self._place.identity), imported=imported)
+        return look(self._engine, self._place, self._vault)
 
     def plan(self, facts: Data) -> Plan:
         """Raises HostError for data that must not be touched."""

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from secrets_quickstart.catalog.hosts import HOST_NAMES
 from secrets_quickstart.errors import HostError
 from secrets_quickstart.host import hosts_file
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
 
-NAMES = ("flowkit.api", "flow.api")
 TURN_OFF = "set FLOWKIT_HOSTS_ENTRY=false to do without"
 
 
@@ -57,7 +57,7 @@ class HostsEntryStep:
 
     def look(self) -> HostsFacts:
         path = self._settings["FLOWKIT_HOSTS_FILE"]
-        wanted = dict.fromkeys(NAMES, self._settings["FLOWKIT_HOSTS_ADDRESS"])
+        wanted = dict.fromkeys(HOST_NAMES, self._settings["FLOWKIT_HOSTS_ADDRESS"])
         return HostsFacts(
             path=path,
             stack=self._settings.stack,
@@ -100,6 +100,6 @@ class HostsEntryStep:
     def act(self, actions: Sequence[Action]) -> None:
         for action in actions:
             if isinstance(action, WriteHosts):
-                by_others = by_hand(action.path, dict.fromkeys(NAMES, self._settings["FLOWKIT_HOSTS_ADDRESS"]))
+                by_others = by_hand(action.path, dict.fromkeys(HOST_NAMES, self._settings["FLOWKIT_HOSTS_ADDRESS"]))
                 fix = f"run: {by_others}" if action.line else f"take our lines out of {action.path} with an editor"
                 hosts_file.write(action.path, action.before, action.after, fix=fix)

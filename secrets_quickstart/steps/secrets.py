@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from secrets_quickstart.catalog.labels import FINGERPRINT, GENERATION, NAME, STACK, VAULT
 from secrets_quickstart.catalog.secrets import SECRETS
 from secrets_quickstart.errors import SecretConflict
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
@@ -13,11 +14,6 @@ from secrets_quickstart.swarm import secrets
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.secrets import SecretObject
 from secrets_quickstart.vault import Vault
-
-PREFIX = "org.flowkit."
-STACK, NAME, GENERATION, FINGERPRINT, VAULT = (
-    PREFIX + word for word in ("stack", "name", "generation", "fingerprint", "vault")
-)
 
 
 def object_name(stack: str, name: str, generation: int) -> str:

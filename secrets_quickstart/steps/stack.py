@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from secrets_quickstart.catalog.components import BY_NAME, Service
+from secrets_quickstart.catalog.labels import INPUTS
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
 from secrets_quickstart.swarm import services, stack
 from secrets_quickstart.swarm.convergence import Expectation, Phase, Standing, judge
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.services import StackState
-from secrets_quickstart.swarm.stack_files import INPUTS_LABEL, StackFile, differences
+from secrets_quickstart.swarm.stack_files import StackFile, differences
 from secrets_quickstart.swarm.watching import wait_until_up
 
 
@@ -122,7 +123,7 @@ class StackStep:
                 actions.append(Create(name))
             elif wanted.differences:
                 actions.append(Update(name, wanted.differences))
-            elif running.labels.get(INPUTS_LABEL) != wanted.digest:
+            elif running.labels.get(INPUTS) != wanted.digest:
                 actions.append(Update(name, ("its stack file says other things about it now",)))
             elif facts.standings[name].phase is not Phase.CONVERGED:
                 actions.append(Wait(name, facts.standings[name].detail))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from secrets_quickstart.catalog.labels import MADE_BY
 from secrets_quickstart.errors import EngineError
 from secrets_quickstart.swarm.engine import Engine, SwarmMembership, translated
 
 LOOPBACK = "127.0.0.1"
 """The address of a swarm of one node: nothing of it can be reached from elsewhere."""
-
-MADE_BY_US = "org.flowkit.made-by"
-"""Label of a swarm that we made, and may therefore take down again."""
 
 
 def initialise(engine: Engine, address: str, pool: str | None) -> None:
@@ -24,7 +22,7 @@ def initialise(engine: Engine, address: str, pool: str | None) -> None:
             listen_addr=f"{address}:2377",
             default_addr_pool=[pool] if pool else None,
             subnet_size=24 if pool else None,
-            labels={MADE_BY_US: "flowkit-quickstart"},
+            labels={MADE_BY: "flowkit-quickstart"},
         )
 
 
@@ -42,7 +40,7 @@ def is_ours(engine: Engine) -> bool:
     """Whether we made the swarm that the engine is in."""
     with translated("the swarm cannot be looked at"):
         swarm = engine.api.inspect_swarm()
-    return MADE_BY_US in (swarm["Spec"].get("Labels") or {})
+    return MADE_BY in (swarm["Spec"].get("Labels") or {})
 
 
 def leave(engine: Engine) -> None:

@@ -20,8 +20,6 @@ VARIABLE = re.compile(
 )
 """What the client replaces; it knows no variable within a default (20.10.24, tried)."""
 
-INPUTS_LABEL = "org.flowkit.inputs"
-
 
 @dataclass(frozen=True)
 class StackFile:

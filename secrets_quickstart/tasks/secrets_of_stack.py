@@ -17,15 +17,14 @@ from secrets_quickstart.tasks.task import settings, task
 if TYPE_CHECKING:
     from secrets_quickstart.sensitive import Sensitive
     from secrets_quickstart.settings import Settings
-    from secrets_quickstart.vault import Vault
+    from secrets_quickstart.vault import Vault, key_of
 
 
 def open_vault(chosen: Settings) -> Vault:
     """The vault, which has to exist."""
-    from secrets_quickstart.operations.deployment import vault_key
-    from secrets_quickstart.vault import Vault
+    from secrets_quickstart.vault import Vault, key_of
 
-    return Vault.open(chosen.vault_path, vault_key(chosen))
+    return Vault.open(chosen.vault_path, key_of(chosen))
 
 
 def given(source: str) -> Sensitive:

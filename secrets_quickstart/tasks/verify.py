@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 def verify(_c: Context, target: str = "flowkit", json: bool = False, token: str = "") -> None:
     """Ask every service as its users would: logins, TLS, tokens, a query with a checked number (exit status 5)."""
     from secrets_quickstart.checks import verification, verification_places
-    from secrets_quickstart.operations.deployment import order, vault_key
+    from secrets_quickstart.operations.deployment import order
     from secrets_quickstart.swarm.engine import Engine
-    from secrets_quickstart.vault import Vault
+    from secrets_quickstart.vault import Vault, key_of
 
     wanted, chosen = order(target), settings()
     given = _given(token) if token else None
-    vault = Vault.open(chosen.vault_path, vault_key(chosen))
+    vault = Vault.open(chosen.vault_path, key_of(chosen))
     world = verification_places.world(chosen, Engine(chosen.base_environment), vault, given, report.say)
     findings = verification.run(world, wanted.components)
     if json:

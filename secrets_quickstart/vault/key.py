@@ -11,6 +11,7 @@ from pathlib import Path
 
 from secrets_quickstart.errors import VaultError
 from secrets_quickstart.sensitive import Sensitive
+from secrets_quickstart.settings import Settings
 from secrets_quickstart.vault import storage
 
 KEY_BYTES = 32
@@ -32,6 +33,12 @@ class PassphraseFile:
 
 
 Key = KeyFile | PassphraseFile
+
+
+def key_of(settings: Settings) -> Key:
+    """What opens the vault of these settings."""
+    passphrase = settings.vault_passphrase_file
+    return KeyFile(settings.vault_key_file) if passphrase is None else PassphraseFile(passphrase)
 
 
 @dataclass(frozen=True, slots=True)
