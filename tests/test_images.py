@@ -70,6 +70,8 @@ def test_what_python_and_the_umask_leave_behind_changes_nothing(folder):
     before = reference(folder)
     (folder / "redis/__pycache__").mkdir()
     (folder / "redis/__pycache__/x.cpython-311.pyc").write_bytes(b"1")
+    (folder / "redis/.ruff_cache").mkdir()
+    (folder / "redis/.ruff_cache/0.1").write_text("x")
     (folder / "redis/Dockerfile").chmod(0o600)
     assert reference(folder) == before
 

@@ -12,6 +12,7 @@ import json
 import platform
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,20 +192,21 @@ def built(engine: Engine) -> list[LocalImage]:
     )
 
 
-def remove(engine: Engine, reference: str) -> str:
-    """Remove one; returns why it stays, or "" when it is gone."""
+def in_use(engine: Engine) -> frozenset[str]:
+    """References by which containers, running or not, and services were made: none of them may lose its name."""
+    with translated("containers and services cannot be listed"):
+        containers: list[dict[str, Any]] = engine.api.containers(all=True)
+        found: list[dict[str, Any]] = engine.api.services() if engine.membership().usable else []
+    specs = (service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"] for service in found)
+    return frozenset((*(container["Image"] for container in containers), *specs))
+
+
+def remove(engine: Engine, reference: str) -> None:
+    """Remove one; nothing happens when it is gone already."""
     import docker.errors
 
-    with translated(f"{reference} cannot be removed"):
-        try:
-            engine.api.remove_image(reference)
-        except docker.errors.ImageNotFound:
-            return ""
-        except docker.errors.APIError as error:
-            if error.status_code == 409:
-                return "a container uses it"
-            raise
-    return ""
+    with translated(f"{reference} cannot be removed"), suppress(docker.errors.ImageNotFound):
+        engine.api.remove_image(reference)
 
 
 def save(engine: Engine, references: Sequence[str], path: Path) -> int:

@@ -101,16 +101,26 @@ def load(_c: Context, file: str) -> None:
 
 @task(help={"dry_run": "Show what would be removed, and remove nothing."})
 def prune(_c: Context, dry_run: bool = False) -> None:
-    """Remove local images of former inputs that no container uses."""
+    """Remove local images of former inputs that no service and no container was made from."""
+    from secrets_quickstart.errors import EngineError
     from secrets_quickstart.swarm import images
 
     chosen = settings()
     engine = _engine(chosen)
     current = {recipe.reference for recipe in _recipes(chosen)}
     old = [image.reference for image in images.built(engine) if image.reference not in current]
+    used = images.in_use(engine)
     for reference in old:
-        stays = "" if dry_run else images.remove(engine, reference)
-        report.result(f"{reference}: {stays or ('would be removed' if dry_run else 'removed')}")
+        if reference in used:
+            report.result(f"{reference}: stays, a service or a container was made from it")
+            continue
+        if not dry_run:
+            try:
+                images.remove(engine, reference)
+            except EngineError as problem:  # a container made from it by its ID
+                report.result(f"{reference}: stays, {problem.why}")
+                continue
+        report.result(f"{reference}: {'would be removed' if dry_run else 'removed'}")
     if not old:
         report.result("nothing to do: all local images are current")
 
