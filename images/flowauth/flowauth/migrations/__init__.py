@@ -1,0 +1,1 @@
+"""Migrations: the tables' history, with the revision names of the official FlowAuth."""
