@@ -119,6 +119,9 @@ def test_a_connection_string_carries_the_password_it_is_built_on(values):
 
 @given(st.text(min_size=1).filter(lambda text: "\0" not in text))
 def test_any_password_survives_in_a_url(password):
+    assert generate(
+        row(Derived("user:{PASSWORD}", quoted=False)), {"PASSWORD": Sensitive("a/b")}, CHOICES
+    ) == Sensitive("user:a/b")
     source = Derived("postgresql://flowdb:{PASSWORD}@flowdb:5432/flowdb")
 
     made = generate(row(source), {"PASSWORD": Sensitive(password)}, CHOICES).text()
@@ -127,6 +130,12 @@ def test_any_password_survives_in_a_url(password):
     assert unquote(found.password or "") == password
     assert (found.hostname, found.port, found.path) == ("flowdb", 5432, "/flowdb")
     assert made.isascii()
+
+
+def test_a_text_that_is_no_url_takes_its_parts_as_they_are():
+    source = Derived("user:{PASSWORD}", quoted=False)
+
+    assert generate(row(source), {"PASSWORD": Sensitive("a/b")}, CHOICES).text() == "user:a/b"
 
 
 def test_a_missing_part_is_named():

@@ -67,9 +67,11 @@ class FromVariable:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A text with other secrets in it: `{NAME}` is that value, quoted for a URL."""
+    """A text with other secrets in it: `{NAME}` is that value."""
 
     text: str
+    quoted: bool = True
+    """Whether the values are quoted as in a URL."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -246,7 +248,7 @@ SECRETS = (
     Secret(
         "AIRFLOW__CELERY__FLOWER_BASIC_AUTH",
         "that user and password, as Flower reads them",
-        Derived("{FLOWETL_CELERY_USER}:{FLOWETL_CELERY_PASSWORD}"),
+        Derived("{FLOWETL_CELERY_USER}:{FLOWETL_CELERY_PASSWORD}", quoted=False),
         ("flowetl",),
     ),
 )

@@ -85,8 +85,10 @@ def generate(row: Secret, values: Mapping[str, Sensitive], choices: Choices) -> 
             )
         case FromVariable(variable=variable):
             return _chosen(row, variable, choices)
-        case Derived(text=text):
-            parts = {name: quote(_part(row, name, values).text(), safe="") for name in source.needs}
+        case Derived(text=text, quoted=quoted):
+            parts = {name: _part(row, name, values).text() for name in source.needs}
+            if quoted:
+                parts = {name: quote(part, safe="") for name, part in parts.items()}
             return Sensitive(text.format_map(parts))
         case _:
             assert_never(source)

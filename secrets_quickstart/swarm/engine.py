@@ -30,16 +30,19 @@ def translated(what: str) -> Iterator[None]:
         yield
     except docker.errors.APIError as error:
         raise EngineError(what, why=str(error.explanation or error), fix=_fix_for(str(error.explanation))) from error
-    except docker.errors.DockerException as error:
-        raise EngineError(what, why=str(error), fix=UNREACHABLE_FIX) from error
-    except requests.exceptions.RequestException as error:
-        raise EngineError(what, why="the engine does not answer", fix=UNREACHABLE_FIX) from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        said = str(error)
+        if "ermission denied" in said:
+            raise EngineError(what, why="this user has no right to its socket", fix=_fix_for(said)) from error
+        missing = "FileNotFoundError" in said
+        why = "there is no engine at its address" if missing else "the engine does not answer"
+        raise EngineError(what, why=why, fix=UNREACHABLE_FIX) from error
 
 
 UNREACHABLE_FIX = "start it (systemctl start docker), or run ./bootstrap.sh as root, which installs and starts it"
 
 FIXES = (
-    ("permission denied", "run as root, or add yourself to the group docker and sign in again"),
+    ("ermission denied", "run this as root, or: usermod -aG docker $USER, and sign in again"),
     ("encrypted and needs to be unlocked", "unlock the swarm: docker swarm unlock"),
     ("does not have a leader", "bring back a majority of the managers, or see docker swarm init --force-new-cluster"),
     ("DeadlineExceeded", "bring back enough managers for a majority, then run this again"),

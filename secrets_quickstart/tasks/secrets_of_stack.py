@@ -17,7 +17,7 @@ from secrets_quickstart.tasks.task import settings, task
 if TYPE_CHECKING:
     from secrets_quickstart.sensitive import Sensitive
     from secrets_quickstart.settings import Settings
-    from secrets_quickstart.vault import Vault, key_of
+    from secrets_quickstart.vault import Vault
 
 
 def open_vault(chosen: Settings) -> Vault:
