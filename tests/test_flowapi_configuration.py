@@ -6,6 +6,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
 from flowapi import configuration
 from flowapi.configuration import Misconfigured
 
@@ -70,12 +71,8 @@ def test_everything_wrong_is_named_at_once_and_no_secret_is_shown(tmp_path):
 
 
 def test_an_unknown_log_level_is_error_as_in_flowkit(tmp_path):
-    assert (
-        configuration.read(COMPLETE | {"FLOWAPI_LOG_LEVEL": "loud"}, tmp_path).log_level == "error"
-    )
-    assert (
-        configuration.read(COMPLETE | {"FLOWAPI_LOG_LEVEL": "INFO"}, tmp_path).log_level == "info"
-    )
+    assert configuration.read(COMPLETE | {"FLOWAPI_LOG_LEVEL": "loud"}, tmp_path).log_level == "error"
+    assert configuration.read(COMPLETE | {"FLOWAPI_LOG_LEVEL": "INFO"}, tmp_path).log_level == "info"
 
 
 def test_the_password_is_not_in_the_text_of_the_configuration(tmp_path):

@@ -5,6 +5,7 @@ import json
 import logging
 
 import pytest
+
 from flowapi import logs
 
 LIBRARIES = ("asyncio", "uvicorn.error", "asyncpg")

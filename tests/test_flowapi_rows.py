@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+
 from flowapi import rows
 from flowapi.rows import RawJson
 

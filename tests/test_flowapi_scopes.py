@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+
 from flowapi import scopes
 
-SCHEMAS = json.loads(
-    (Path(__file__).parent / "data" / "flowmachine_query_schemas_1.34.json").read_text()
-)["query_schemas"]
+SCHEMAS = json.loads((Path(__file__).parent / "data" / "flowmachine_query_schemas_1.34.json").read_text())[
+    "query_schemas"
+]
 SPATIAL_AGGREGATE = {
     "query_kind": "spatial_aggregate",
     "locations": {

@@ -5,12 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
+
 from flowapi import scopes, specification
 from flowapi.paths import PATHS
 
-SCHEMAS = json.loads(
-    (Path(__file__).parent / "data" / "flowmachine_query_schemas_1.34.json").read_text()
-)["query_schemas"]
+SCHEMAS = json.loads((Path(__file__).parent / "data" / "flowmachine_query_schemas_1.34.json").read_text())[
+    "query_schemas"
+]
 DOCUMENT = specification.document(SCHEMAS, "toy_api")
 
 
@@ -38,9 +39,7 @@ def test_query_kind_is_required_wherever_there_is_one():
     given = {"properties": {"query_kind": {"enum": ["x"]}, "a": {}}, "required": ["a"]}
     assert specification.with_query_kind_required(given)["required"] == ["a", "query_kind"]
     assert given["required"] == ["a"]
-    assert specification.with_query_kind_required({"properties": {"query_kind": {}}})[
-        "required"
-    ] == ["query_kind"]
+    assert specification.with_query_kind_required({"properties": {"query_kind": {}}})["required"] == ["query_kind"]
     assert "required" not in specification.with_query_kind_required({"properties": {"a": {}}})
 
 

@@ -9,14 +9,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from flowapi import tokens
 from flowkit_jwt_generator.jwt import generate_token
+
+from flowapi import tokens
 
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-PEM = PRIVATE.public_key().public_bytes(
-    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-)
+PEM = PRIVATE.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 VERIFIER = tokens.Verifier(PRIVATE.public_key(), "toy_api")
 ROLES = {"analyst": ["run", "admin3:flows:flows"], "reader": ["get_result"]}
 
@@ -54,9 +53,7 @@ def test_a_token_of_flowauth_gives_its_user_and_roles(compress):
 
 def test_a_role_with_thousands_of_scopes_survives_the_packing_with_line_breaks():
     many = {"universal_role": [f"admin3:kind_{n}:kind_{n}" for n in range(5000)]}
-    assert (
-        len(VERIFIER.user(f"Bearer {flowauth_token(roles=many)}").roles["universal_role"]) == 5000
-    )
+    assert len(VERIFIER.user(f"Bearer {flowauth_token(roles=many)}").roles["universal_role"]) == 5000
 
 
 @pytest.mark.parametrize("header", [None, ""])

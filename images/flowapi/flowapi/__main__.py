@@ -57,9 +57,7 @@ class Loop(asyncio.SelectorEventLoop):
 
 async def serve(settings: Configuration) -> int:
     """Serves until told to stop. The exit status: 1 if it could not start."""
-    flowdb = FlowDB(
-        settings.flowdb_host, settings.flowdb_port, settings.flowdb_user, settings.flowdb_password
-    )
+    flowdb = FlowDB(settings.flowdb_host, settings.flowdb_port, settings.flowdb_user, settings.flowdb_password)
     await flowdb.open()
     flowmachine = FlowMachine(
         settings.flowmachine_host,

@@ -64,9 +64,7 @@ def read(environment: Mapping[str, str] = os.environ, secrets: Path = SECRETS) -
             f" (a file in {secrets}) or as an environment variable."
         )
     wrong: list[str] = []
-    ports = {
-        name: _port(name, value, wrong) for name, value in values.items() if name.endswith("_PORT")
-    }
+    ports = {name: _port(name, value, wrong) for name, value in values.items() if name.endswith("_PORT")}
     timeout = _seconds("FLOWAPI_FLOWMACHINE_TIMEOUT", values, wrong)
     try:
         key = public_key(values["PUBLIC_JWT_SIGNING_KEY"])
@@ -136,7 +134,5 @@ def _tls(secrets: Path) -> ssl.SSLContext | None:
         # An encrypted key must not make the library ask at a terminal
         context.load_cert_chain(certificate, key, password=lambda: b"")
     except (ssl.SSLError, OSError, ValueError) as problem:
-        raise Misconfigured(
-            f"FlowAPI cannot use {certificate} with {key} for TLS: {problem}."
-        ) from problem
+        raise Misconfigured(f"FlowAPI cannot use {certificate} with {key} for TLS: {problem}.") from problem
     return context

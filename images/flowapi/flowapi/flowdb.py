@@ -86,9 +86,7 @@ class FlowDB:
         logs.debug.info("FlowDB at %s answers", self._where)
 
     @asynccontextmanager
-    async def batches(
-        self, sql: str, size: int
-    ) -> AsyncIterator[AsyncGenerator[Sequence[Row], None]]:
+    async def batches(self, sql: str, size: int) -> AsyncIterator[AsyncGenerator[Sequence[Row], None]]:
         """The rows of one SELECT, `size` at a time, in one read-only transaction.
 
         Raises Unavailable when FlowDB is away, a Problem with status 500 when it refuses the SQL.
@@ -134,9 +132,7 @@ class FlowDB:
             return await self._begin(last_try=True)
         return connection, transaction
 
-    async def _fetch(
-        self, connection: "Connection", sql: str, size: int
-    ) -> AsyncGenerator[Sequence[Row], None]:
+    async def _fetch(self, connection: "Connection", sql: str, size: int) -> AsyncGenerator[Sequence[Row], None]:
         try:
             cursor = await connection.cursor(sql)
             while rows := await cursor.fetch(size):
@@ -151,6 +147,4 @@ class FlowDB:
 
 async def _pass_json_on(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     for name in ("json", "jsonb"):
-        await connection.set_type_codec(
-            name, schema="pg_catalog", encoder=str, decoder=RawJson, format="text"
-        )
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=RawJson, format="text")

@@ -39,9 +39,7 @@ class Reply:
 class FlowMachine:
     """One server; a socket for each question, so that no answer can meet another's question."""
 
-    def __init__(
-        self, host: str, port: int, timeout: float, check_flowdb: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, host: str, port: int, timeout: float, check_flowdb: Callable[[], Awaitable[None]]) -> None:
         """`timeout` is in seconds; `check_flowdb` raises Unavailable unless FlowDB answers."""
         self._address = f"tcp://{host}:{port}"
         self._timeout = timeout

@@ -60,12 +60,8 @@ def _get(summary: str, replies: Schema, *parameters: Schema, token: bool = True)
     return {"get": operation}
 
 
-PROGRESS = _object(
-    eligible={"type": "integer"}, queued={"type": "integer"}, running={"type": "integer"}
-)
-FEATURES = _object(
-    type={"type": "string", "enum": ["FeatureCollection"]}, features=_list({"type": "object"})
-)
+PROGRESS = _object(eligible={"type": "integer"}, queued={"type": "integer"}, running={"type": "integer"})
+FEATURES = _object(type={"type": "string", "enum": ["FeatureCollection"]}, features=_list({"type": "object"}))
 OUTCOME = _object(outcome=TEXT, cdr_date=DATE, type_of_query_or_check=TEXT)
 
 PROBLEM_SCHEMAS: Schema = {
@@ -163,9 +159,7 @@ PATHS: Schema = {
     "/api/0/get/{query_id}.json": _get(
         "Get a result as JSON, by its file name", {**RESULT_REPLIES, "200": RESULT}, QUERY_ID
     ),
-    "/api/0/get/{query_id}.csv": _get(
-        "Get a result as CSV", {**RESULT_REPLIES, "200": CSV_RESULT}, QUERY_ID
-    ),
+    "/api/0/get/{query_id}.csv": _get("Get a result as CSV", {**RESULT_REPLIES, "200": CSV_RESULT}, QUERY_ID),
     "/api/0/get/{query_id}.geojson": _get(
         "Get a result with its regions as GeoJSON",
         {**RESULT_REPLIES, "200": GEO_RESULT},

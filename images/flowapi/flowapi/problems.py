@@ -6,9 +6,7 @@ from collections.abc import Mapping
 class Problem(Exception):
     """`status` and `body` are what the client gets."""
 
-    def __init__(
-        self, status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{status} {body.get('msg', '')}")
         self.status = status
         self.body = body

@@ -81,9 +81,7 @@ class Queries:
         await self._permit(user, spec, scopes.GET_RESULT, geographic=geographic)
         action = "get_geo_sql_for_query_result" if geographic else "get_sql_for_query_result"
         reply = await self._flowmachine.ask(action, {"query_id": query_id})
-        logs.say(
-            logs.query, action, query_id=query_id, query_kind=spec["query_kind"], as_=extension
-        )
+        logs.say(logs.query, action, query_id=query_id, query_kind=spec["query_kind"], as_=extension)
         if not reply.succeeded:
             if reply.query_state in ("executing", "queued"):
                 return JSONResponse({}, 202)
@@ -99,9 +97,7 @@ class Queries:
         status = 404 if reply.query_state == "awol" else 500
         raise Problem(status, {"status": reply.query_state or "error", "msg": reply.msg})
 
-    async def _permit(
-        self, user: User, spec: dict[str, Any], action: str, *, geographic: bool = False
-    ) -> None:
+    async def _permit(self, user: User, spec: dict[str, Any], action: str, *, geographic: bool = False) -> None:
         """Passes if a role grants the action on this query. FlowMachine knows the query's unit."""
         if not scopes.granting_roles(user.roles, [action]):
             self._gate.require(user, [action])  # spares FlowMachine a question, and refuses
@@ -136,9 +132,7 @@ def _refuse_result(reply: Reply) -> NoReturn:
     match reply.query_state:
         case "errored":
             raise failure(403, reply.msg)
-        case None if (
-            reply.is_breakdown
-        ):  # redis and FlowDB are well: it has no SQL, as a dummy_query
+        case None if reply.is_breakdown:  # redis and FlowDB are well: it has no SQL, as a dummy_query
             raise failure(404, "FlowMachine has no result for this query.")
         case None:
             raise failure(500, reply.msg)

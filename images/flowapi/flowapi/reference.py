@@ -51,9 +51,7 @@ class Reference:
 
     async def outcomes(self, request: Request) -> Response:
         self._require_dates(request)
-        start, end = (
-            _day(request.query_params.get(name), name) for name in ("start_date", "end_date")
-        )
+        start, end = (_day(request.query_params.get(name), name) for name in ("start_date", "end_date"))
         return JSONResponse(await self._outcomes(request, start, end))
 
     async def outcome(self, request: Request) -> Response:
@@ -64,9 +62,7 @@ class Reference:
 
     async def _outcomes(self, request: Request, start: str, end: str) -> list[dict[str, str]]:
         cdr_type, check = request.path_params["cdr_type"], request.path_params["check"]
-        payload = await self._ask(
-            "get_qa_checks", cdr_type=cdr_type, check_type=check, start_date=start, end_date=end
-        )
+        payload = await self._ask("get_qa_checks", cdr_type=cdr_type, check_type=check, start_date=start, end_date=end)
         outcomes: list[dict[str, str]] = payload["qa_checks"]
         if not outcomes:
             reason = f"There is no outcome of {check} for {cdr_type} from {start} to {end}."

@@ -35,9 +35,7 @@ def triplets_of_schemas(schemas: Schemas) -> frozenset[str]:
 
 def of_query(spec: Mapping[str, Any], unit: str | None) -> frozenset[str]:
     """The triplets one role must hold for this query specification; `unit` as FlowMachine says."""
-    return frozenset(
-        f"{unit or NONSPATIAL}:{spec['query_kind']}:{nested}" for nested in _nested_kinds(spec)
-    )
+    return frozenset(f"{unit or NONSPATIAL}:{spec['query_kind']}:{nested}" for nested in _nested_kinds(spec))
 
 
 def of_geography(unit: str | None) -> frozenset[str]:
