@@ -2,10 +2,22 @@
 
 from invoke.collection import Collection
 
-from secrets_quickstart.tasks import certs, deploying, doctor, hosts, images, removing, secrets_of_stack, swarm, verify, watching
+from secrets_quickstart.tasks import (
+    certs,
+    deploying,
+    doctor,
+    flowapi,
+    hosts,
+    images,
+    removing,
+    secrets_of_stack,
+    swarm,
+    verify,
+    watching,
+)
 
 ns = Collection(
     *(deploying.quickstart, deploying.deploy, deploying.plan, verify.verify, doctor.doctor),
     *(watching.status, watching.logs, removing.down, removing.purge),
-    *(secrets_of_stack, certs, hosts, images, swarm),
+    *(secrets_of_stack, certs, hosts, images, swarm, flowapi),
 )
