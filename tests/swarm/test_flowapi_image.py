@@ -56,9 +56,7 @@ def newest_image(engine, name):
         if tag.startswith(f"flowkit/{name}:")
     ]
     if not tagged:
-        pytest.fail(
-            f"no local image of {name}: build it first, or name one in {name.upper()}_IMAGE"
-        )
+        pytest.fail(f"no local image of {name}: build it first, or name one in {name.upper()}_IMAGE")
     return max(tagged)[1]
 
 
@@ -217,9 +215,7 @@ def running(deployment):
 def connection(running):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # httpx's, about flowclient's arguments
-        connection = flowclient.connect(
-            url=running.url, token=token(), ssl_certificate=str(running.ca)
-        )
+        connection = flowclient.connect(url=running.url, token=token(), ssl_certificate=str(running.ca))
     yield connection
     connection.session.close()
 
@@ -396,10 +392,7 @@ def test_no_token_and_no_password_is_in_the_logs_and_every_access_line_is_json(r
     assert json.dumps(PASSWORD)[1:-1] not in text
     assert token().split(".")[1][:40] not in text
     assert running.client.headers["Authorization"].split(".")[2] not in text
-    lines = [
-        json.loads(line)
-        for line in running.flowapi.logs(stdout=True, stderr=False).decode().splitlines()
-    ]
+    lines = [json.loads(line) for line in running.flowapi.logs(stdout=True, stderr=False).decode().splitlines()]
     served = [line for line in lines if line["event"] == "REQUEST" and line["user"] == "ada"]
     assert served
     for line in served:
