@@ -29,7 +29,8 @@ CHILD_NAMES = frozenset(
         *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
     )
 )
-"""What programs that we start may see of our environment, besides XDG_*; Docker's client needs no more."""
+CHILD_PREFIXES = ("XDG_", "PIP_", "UV_")
+"""What programs that we start may see of our environment: Docker's client, and where images get packages from."""
 
 ORDINARY_UID = 1000  # the first account that Debian makes
 
@@ -153,7 +154,7 @@ def load(folder: Path, environ: Mapping[str, str] | None = None) -> Settings:
     for name in BY_NAME:
         if surroundings.get(name):
             given[name] = Given(surroundings[name], "environment")
-    base = {name: text for name, text in surroundings.items() if name in CHILD_NAMES or name.startswith("XDG_")}
+    base = {name: text for name, text in surroundings.items() if name in CHILD_NAMES or name.startswith(CHILD_PREFIXES)}
     return _settled(folder.absolute(), MappingProxyType(base), _account(surroundings), given, mistakes)
 
 
