@@ -1,11 +1,20 @@
 """Fixtures for tests on a real engine."""
 
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import docker.errors
 import pytest
 
-from tests.swarm.machine import Machine, engine
+from secrets_quickstart.catalog.images import IMAGES
+from secrets_quickstart.swarm import images
+from tests.swarm.machine import INVOKE, REPOSITORY, Machine, engine
+
+PACKAGES = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils"}
+"""Programs that tests start, and Debian's packages of them."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,6 +26,26 @@ def _a_real_engine():
         engine().ping()
     except docker.errors.DockerException as error:
         pytest.exit(f"the swarm tests need a Docker Engine: ./bootstrap.sh starts one ({error})", 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs():
+    """What the tests start besides FlowKit, from the distribution."""
+    missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+    if missing and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "update", "-q"], check=True, capture_output=True)
+        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(install, check=True, capture_output=True, env=environment)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _images(_a_real_engine):
+    """All local images, built once; each one's name is in NAME_IMAGE for the tests of that image."""
+    subprocess.run([INVOKE, "images.build"], cwd=REPOSITORY, check=True, stdout=sys.stderr)
+    names = [row.name for row in IMAGES if row.shipped]
+    for recipe in images.recipes(Path(REPOSITORY) / "images", names).values():
+        os.environ[f"{recipe.name.upper()}_IMAGE"] = recipe.reference
 
 
 @pytest.fixture(scope="module")
