@@ -19,7 +19,7 @@ from secrets_quickstart.errors import EngineError
 from secrets_quickstart.host.processes import Completed
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.services import NAMESPACE
-from secrets_quickstart.swarm.stack_files import StackFile
+from secrets_quickstart.swarm.stack_files import StackFile, size
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -109,6 +109,9 @@ class FakeEngine(Engine):
             "Mode": {"Replicated": {"Replicas": int(deploy.get("replicas", 1))}},
             "TaskTemplate": {
                 "ContainerSpec": container,
+                "Resources": {
+                    "Limits": {"MemoryBytes": size(deploy.get("resources", {}).get("limits", {}).get("memory", 0))}
+                },
                 "Placement": {"Constraints": list(deploy.get("placement", {}).get("constraints", ()))},
             },
             "EndpointSpec": {
@@ -131,6 +134,10 @@ class FakeEngine(Engine):
                     task["Status"]["State"] = "shutdown"
             for slot in range(1, spec["Mode"]["Replicated"]["Replicas"] + 1):
                 self.add_task(spec["Name"], slot=slot)
+
+    def add_service(self, stack: str, name: str) -> None:
+        """A service as `deploy` makes it, of a stack file that says next to nothing."""
+        self._put_service(stack, name, {"image": "x:1", "environment": {}, "deploy": {}}, {})
 
     def add_task(self, service: str, *, slot: int = 1, state: str | None = None, error: str = "") -> None:
         """A task of the service's present specification."""
@@ -211,6 +218,10 @@ class FakeApi:
 
     def networks(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
         return [{"Name": name} for name in self._engine.networks]
+
+    def remove_network(self, name: str) -> None:
+        self._engine.writes.append(f"remove network {name}")
+        self._engine.networks.remove(name)
 
     def containers(self, **_options: Any) -> list[dict[str, Any]]:
         return self._engine.containers

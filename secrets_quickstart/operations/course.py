@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,18 +40,26 @@ def carry_out(lanes: Sequence[Lane]) -> list[Planned]:
     """Bring every step about, the lanes side by side, and return what was done.
 
     Each step looks when its turn comes, so that it sees what the ones before it did.  An error in one lane is raised
-    when the others have come to their end: what is being built is not thrown away.
+    when the others have come to their end: what is being built is not thrown away.  Ctrl-C ends each after the step
+    that it is at.
     """
+    interrupted = threading.Event()
     if len(lanes) == 1:
-        return _along(lanes[0])
+        return _along(lanes[0], interrupted)
     with ThreadPoolExecutor(len(lanes)) as pool:
-        running = [pool.submit(_along, lane) for lane in lanes]
-        return [done for lane in running for done in lane.result()]
+        running = [pool.submit(_along, lane, interrupted) for lane in lanes]
+        try:
+            return [done for lane in running for done in lane.result()]
+        except KeyboardInterrupt:
+            interrupted.set()
+            raise
 
 
-def _along(lane: Lane) -> list[Planned]:
+def _along(lane: Lane, interrupted: threading.Event) -> list[Planned]:
     done = []
     for step in lane:
+        if interrupted.is_set():
+            break
         planned = Planned(step.name, step.plan(step.look()))
         for action in planned.plan.actions:
             report.say(f"{step.name}: {action}")

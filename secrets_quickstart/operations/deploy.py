@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,7 +108,10 @@ class Note:
         return self._read().items() >= running.items()
 
     def add(self, running: Mapping[str, str]) -> None:
-        self.path.write_text(json.dumps({**self._read(), **running}))
+        """A note that cannot be written is no failure: the next run verifies once more."""
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.write_text(json.dumps({**self._read(), **running}))
 
     def _read(self) -> dict[str, str]:
         """Empty if there is no such file, or it cannot be made out: then everything is verified once more."""

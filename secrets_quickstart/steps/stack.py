@@ -124,7 +124,7 @@ class StackStep:
             elif wanted.differences:
                 actions.append(Update(name, wanted.differences))
             elif running.labels.get(INPUTS) != wanted.digest:
-                actions.append(Update(name, ("its stack file says other things about it now",)))
+                actions.append(Update(name, ("its stack file, filled in, is another than it was made from",)))
             elif facts.standings[name].phase is not Phase.CONVERGED:
                 actions.append(Wait(name, facts.standings[name].detail))
             else:

@@ -20,6 +20,8 @@ VARIABLE = re.compile(
 )
 """What the client replaces; it knows no variable within a default (20.10.24, tried)."""
 
+SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?) ?(?P<unit>[kmgtp]?)(?:i?b)?")
+
 
 @dataclass(frozen=True)
 class StackFile:
@@ -108,6 +110,10 @@ def differences(wanted: Mapping[str, Any], secrets: Mapping[str, Any], service: 
     replicas = int(deploy.get("replicas", 1))
     if service.replicas is not None and replicas != service.replicas:
         yield f"replicas {service.replicas} become {replicas}"
+    limit = size(deploy.get("resources", {}).get("limits", {}).get("memory", 0))
+    running_limit = ((service.spec["TaskTemplate"].get("Resources") or {}).get("Limits") or {}).get("MemoryBytes", 0)
+    if limit != running_limit:
+        yield f"memory limit {running_limit or 'none'} becomes {limit or 'none'}"
     yield from _changed("variable", _running_environment(service), wanted["environment"])
     names = {name: str(secrets[name].get("name", f"{stack}_{name}")) for name in _secret_sources(wanted)}
     mounted = {_target(entry): names[_source(entry)] for entry in wanted.get("secrets", ())}
@@ -119,6 +125,14 @@ def differences(wanted: Mapping[str, Any], secrets: Mapping[str, Any], service: 
     running_constraints = sorted((service.spec["TaskTemplate"].get("Placement") or {}).get("Constraints") or ())
     if constraints != running_constraints:
         yield f"placement {', '.join(running_constraints)} becomes {', '.join(constraints)}"
+
+
+def size(text: str | int) -> int:
+    """Bytes, as the docker client reads `18GB`, `512m` or `0`: with binary units, whatever they are called."""
+    found = SIZE.fullmatch(str(text).strip().lower())
+    if found is None:
+        raise SettingsError(f"{text} is no size", why="a stack file gives it as one", fix="write it like 512MB or 16GB")
+    return int(float(found["number"]) * 1024 ** " kmgtp".index(found["unit"] or " "))
 
 
 def _changed(kind: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:

@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TypeVar
 
 from secrets_quickstart.errors import EngineError, NotConverged
 from secrets_quickstart.swarm import services
 from secrets_quickstart.swarm.convergence import Expectation, Phase, Standing, judge
-from secrets_quickstart.swarm.engine import Engine
+from secrets_quickstart.swarm.engine import Engine, translated
 from secrets_quickstart.swarm.logs import last_lines
+
+T = TypeVar("T")
 
 LONGEST_LOOKAWAY = 1.0
 """Seconds between two looks when no event comes: the change of a task's state is no event of its own."""
@@ -32,7 +35,8 @@ def events(engine: Engine) -> Iterator[threading.Event]:
     import requests.exceptions
 
     happened = threading.Event()
-    stream = engine.api.events(filters={"type": ["container", "service", "network", "node"]})
+    with translated("the engine's events cannot be watched"):
+        stream = engine.api.events(filters={"type": ["container", "service", "network", "node"]})
 
     def listen() -> None:
         with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException, OSError):
@@ -61,10 +65,13 @@ def wait_until_up(
     `since` is the engine's time before the deployment, `deadline` is in seconds.  Raises NotConverged as soon as one
     cannot come up, with the last log lines of the task that failed, or when the time is over.
     """
+
+    def look() -> Mapping[str, Standing]:
+        return judge(services.state(engine, stack), expected, since, engine.now())
+
     end = time.monotonic() + deadline
     with events(engine) as happened:
-        for state in looks(engine, stack, happened, end):
-            standings = judge(state, expected, since, engine.now())
+        for standings in looks(look, happened, end):
             tell({name: standing.detail for name, standing in standings.items()})
             failed = next((s for s in standings.values() if s.phase is Phase.FAILED), None)
             if failed is not None:
@@ -79,21 +86,24 @@ def wait_until_up(
     )
 
 
-def looks(engine: Engine, stack: str, happened: threading.Event, end: float) -> Iterator[services.StackState]:
-    """The stack's state, again and again until `end` (monotonic): after each event, and at least every second.
+def looks(look: Callable[[], T], happened: threading.Event, end: float) -> Iterator[T]:
+    """What `look` sees, again and again until `end` (monotonic): after each event, and at least every second.
 
-    A swarm without a leader is asked again for a while before its error is raised.
+    An engine that does not answer, or a swarm without a leader, is asked again for a while before its error is raised.
     """
     silent_since: float | None = None
     while True:
         happened.clear()
         try:
-            yield services.state(engine, stack)
-            silent_since = None
+            seen = look()
         except EngineError:
-            silent_since = silent_since or time.monotonic()
-            if time.monotonic() - silent_since > LEADERLESS:
+            now = time.monotonic()
+            silent_since = silent_since or now
+            if now >= min(silent_since + LEADERLESS, end):
                 raise
+        else:
+            silent_since = None
+            yield seen
         if time.monotonic() >= end:
             return
         happened.wait(LONGEST_LOOKAWAY)
@@ -106,18 +116,9 @@ def remove_and_wait(engine: Engine, stack: str, *, deadline: float, tell: Callab
     A deployment that follows a removal too closely fails: the network it wants is still being taken down.
     """
     end = time.monotonic() + deadline
+    left: Mapping[str, int] = {}
     with events(engine) as happened:
-        for state in looks(engine, stack, happened, end):
-            for service in state.services.values():
-                services.remove(engine, service)
-            containers = engine.api.containers(all=True, filters={"label": f"{services.NAMESPACE}={stack}"})
-            if not containers:
-                services.remove_networks(engine, stack)
-            left = {
-                "services": len(state.services),
-                "containers": len(containers),
-                "networks": len(services.networks(engine, stack)),
-            }
+        for left in looks(lambda: _remove_what_is_left(engine, stack), happened, end):
             tell({name: f"{count} left" for name, count in left.items()})
             if not any(left.values()):
                 return
@@ -126,6 +127,22 @@ def remove_and_wait(engine: Engine, stack: str, *, deadline: float, tell: Callab
         why=", ".join(f"{count} {name} left" for name, count in left.items() if count),
         fix="run this again; a container that does not stop shows in `docker ps`",
     )
+
+
+def _remove_what_is_left(engine: Engine, stack: str) -> dict[str, int]:
+    """Remove what can be removed now; how much of each kind was there, or still is."""
+    found = services.state(engine, stack).services
+    for service in found.values():
+        services.remove(engine, service)
+    with translated(f"the containers of {stack} cannot be listed"):
+        containers = engine.api.containers(all=True, filters={"label": f"{services.NAMESPACE}={stack}"})
+    if not containers:
+        services.remove_networks(engine, stack)
+    return {
+        "services": len(found),
+        "containers": len(containers),
+        "networks": len(services.networks(engine, stack)),
+    }
 
 
 def failure(engine: Engine, failed: Standing) -> NotConverged:

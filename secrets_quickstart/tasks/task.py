@@ -11,7 +11,7 @@ import invoke.tasks
 from invoke.exceptions import Exit
 
 from secrets_quickstart import report
-from secrets_quickstart.errors import QuickstartError
+from secrets_quickstart.errors import HostError, QuickstartError
 
 if TYPE_CHECKING:
     from secrets_quickstart.settings import Settings
@@ -36,10 +36,22 @@ def task(**options: Any) -> Callable[[Callable[..., None]], Any]:
                 raise Exit(code=INTERRUPTED) from None
             except BrokenPipeError:
                 raise Exit(code=0) from None  # the reader has seen enough, as with `| head`
+            except OSError as problem:
+                report.error(of_this_machine(problem))
+                raise Exit(code=HostError.status) from problem
 
         return invoke.tasks.task(**options)(guarded)
 
     return decorate
+
+
+def of_this_machine(problem: OSError) -> HostError:
+    """What is said of a full disk or a missing right that nobody foresaw where it was met."""
+    return HostError(
+        f"{problem.filename or 'a file'} cannot be used",
+        why=(problem.strerror or type(problem).__name__).lower(),
+        fix="make room or give the right, then run this again: nothing is lost",
+    )
 
 
 ROOT = Path(__file__).resolve().parents[2]
