@@ -37,13 +37,13 @@ if [ -z "$python" ]; then
     exit 1
 fi
 
-stamp=$(cat requirements.lock | cksum)-$("$python" -c 'import sys; print(sys.version_info[:2], sys.base_prefix)')
+stamp=$(cksum <requirements.lock)-$("$python" -c 'import sys; print(sys.version_info[:2], sys.base_prefix)')
 if [ "$(cat .venv/stamp 2>/dev/null)" != "$stamp" ]; then
     say "making .venv from requirements.lock"
     rm -rf .venv
+    uv=uv
     if command -v uv >/dev/null 2>&1; then
         uv venv -q --python "$python" .venv
-        uv pip sync -q --python .venv/bin/python --require-hashes requirements.lock
     else
         if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
             if ! is_debian; then
@@ -53,8 +53,14 @@ if [ "$(cat .venv/stamp 2>/dev/null)" != "$stamp" ]; then
             install python3-venv
         fi
         "$python" -m venv .venv
-        .venv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+        # uv is in the lock too, and takes seconds for what pip takes half a minute for
+        uv=.venv/bin/uv
+        awk '/^uv==/ { on = 1 } on { print; if (!/\\$/) exit }' requirements.lock >.venv/uv.lock
+        .venv/bin/pip install -q --disable-pip-version-check --require-hashes -r .venv/uv.lock
     fi
+    # pip knows the indexes of a pip.conf, which uv does not
+    "$uv" pip sync -q --python .venv/bin/python --require-hashes requirements.lock ||
+        { [ -x .venv/bin/pip ] && .venv/bin/pip install -q --require-hashes -r requirements.lock; }
     printf '%s' "$stamp" >.venv/stamp
 fi
 
