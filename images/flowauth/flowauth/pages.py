@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
+import json
 
 from flask import Blueprint, Response, current_app, send_from_directory
 
-from flowauth import __version__, tokens
+from flowauth import __version__, description, tokens
 from flowauth.services import csrf, services
 from flowauth.sessions import for_admins
 
 blueprint = Blueprint("pages", __name__)
 csrf.exempt(blueprint)
-DESCRIPTION = Path(__file__).with_name("openapi.json")
 
 
 @blueprint.get("/")
@@ -32,7 +31,7 @@ def version() -> dict[str, object]:
 
 
 @blueprint.get("/spec/openapi.json")
-def description() -> Response:
+def describe() -> Response:
     return Response(_description(), mimetype="application/json")
 
 
@@ -44,4 +43,4 @@ def public_key() -> dict[str, object]:
 
 @functools.cache
 def _description() -> bytes:
-    return DESCRIPTION.read_bytes()
+    return json.dumps(description.document()).encode()

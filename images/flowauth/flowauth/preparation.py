@@ -52,7 +52,7 @@ def wait_for_database() -> None:
             with database.engine.connect():
                 return
         except OperationalError as problem:
-            reason = str(problem.orig).strip().splitlines()[-1]
+            reason = str(problem.orig).strip().splitlines()[0]
             if "authentication failed" in reason or "no password supplied" in reason:
                 raise Misconfigured(
                     f"FlowAuth cannot start: the database refuses its user or password ({reason})."
