@@ -100,7 +100,12 @@ def test_lanes_run_side_by_side_and_are_reported_in_their_order():
 def test_an_error_ends_its_lane_and_lets_the_other_come_to_its_end():
     world: list[str] = []
     failed = threading.Event()
-    failing = Putting(world, "never", before=lambda: (failed.set(), raising(HostError("no"))()))
+
+    def fail():
+        failed.set()
+        raise HostError("no")
+
+    failing = Putting(world, "never", before=fail)
     building = Putting(world, "built", before=lambda: failed.wait(10))
 
     with pytest.raises(HostError, match="no"):
@@ -121,14 +126,22 @@ def test_ctrl_c_ends_every_lane_after_the_step_that_it_is_at():
     world: list[str] = []
     at_work = threading.Event()
     told = threading.Event()
-    interrupting = Putting(world, "never", before=lambda: (at_work.wait(10), raising(KeyboardInterrupt())()))
+
+    def interrupt():
+        at_work.wait(10)
+        raise KeyboardInterrupt
 
     def work():
         at_work.set()
         told.wait(0.3)  # as long as it takes the main thread to hear of it
 
     with pytest.raises(KeyboardInterrupt):
-        course.carry_out([[interrupting], [Putting(world, "ended", before=work), Putting(world, "not begun")]])
+        course.carry_out(
+            [
+                [Putting(world, "never", before=interrupt)],
+                [Putting(world, "ended", before=work), Putting(world, "not begun")],
+            ]
+        )
 
     assert world == ["ended"]
 
