@@ -4,14 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import docker.errors
 import pytest
 
 from secrets_quickstart.catalog.images import IMAGES
 from secrets_quickstart.swarm import images
-from tests.swarm.machine import INVOKE, REPOSITORY, Machine, engine
+from secrets_quickstart.swarm.engine import Engine
+from tests.swarm.machine import INVOKE, REPOSITORY, Machine
+from tests.swarm.machine import engine as api
 
 PACKAGES = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils"}
 """Programs that tests start, and Debian's packages of them."""
@@ -23,7 +24,7 @@ def _a_real_engine():
     if os.geteuid() != 0:
         pytest.exit("the swarm tests change the hosts file and make bind mounts: run them as root", 1)
     try:
-        engine().ping()
+        api().ping()
     except docker.errors.DockerException as error:
         pytest.exit(f"the swarm tests need a Docker Engine: ./bootstrap.sh starts one ({error})", 1)
 
@@ -44,8 +45,20 @@ def _images(_a_real_engine):
     """All local images, built once; each one's name is in NAME_IMAGE for the tests of that image."""
     subprocess.run([INVOKE, "images.build"], cwd=REPOSITORY, check=True, stdout=sys.stderr)
     names = [row.name for row in IMAGES if row.shipped]
-    for recipe in images.recipes(Path(REPOSITORY) / "images", names).values():
+    for recipe in images.recipes(REPOSITORY / "images", names).values():
         os.environ[f"{recipe.name.upper()}_IMAGE"] = recipe.reference
+
+
+@pytest.fixture(scope="session")
+def engine(_a_real_engine):
+    """The engine, as the package reaches it."""
+    return Engine(os.environ)
+
+
+@pytest.fixture(scope="session")
+def built(_images):
+    """What the redis image of this repository and its base are made of; both are built."""
+    return images.recipes(REPOSITORY / "images", ["redis"])
 
 
 @pytest.fixture(scope="module")

@@ -109,8 +109,8 @@ class Machine:
             timer.cancel()
         return Ended(status, out, "\n".join(lines))
 
-    def json(self, *arguments: str, expect: int | None = 0) -> Any:
-        return json.loads(self.invoke(*arguments, "--json", expect=expect).stdout)
+    def json(self, *arguments: str, expect: int | None = 0, **variables: str) -> Any:
+        return json.loads(self.invoke(*arguments, "--json", expect=expect, **variables).stdout)
 
     def value(self, name: str) -> str:
         """A secret value, as the operator would ask for it."""

@@ -1,13 +1,9 @@
-"""Images on a real engine: built from packages, saved and loaded, pulled from a registry on loopback.
-
-The registry is Debian's package docker-registry; the tests that need it fail without it, and say so.
-"""
+"""Local images on a real engine: built from packages, saved and loaded; the official ones are in `test_registry`."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,20 +15,13 @@ from typing import Any
 import pytest
 from docker.errors import APIError, ImageNotFound
 
-from secrets_quickstart.catalog.images import BY_NAME
 from secrets_quickstart.errors import ImageError
-from secrets_quickstart.host import processes
-from secrets_quickstart.steps.images import Build, ImagesStep, Pull, Wish
 from secrets_quickstart.swarm import building, images
 from secrets_quickstart.swarm.engine import Engine
-from secrets_quickstart.swarm.registry import Account, LoginRefused, Registry
 
 pytestmark = pytest.mark.swarm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PASSWORD = 'pu ll"er\\1'
-USER = "puller"
-TAGS = {"CONTAINER_TAG": "1.34.0", "REDIS_TAG": "7.2-bookworm"}
 LISTING = """
 find /etc/apt /var/lib/apt/lists /usr/share/man /usr/local/share/ca-certificates /etc/ssl -type f
 . /etc/os-release
@@ -41,21 +30,6 @@ locale
 env
 """
 REDIS_PASSWORD = 're"d\\is $pw#1'
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    return Engine(os.environ)
-
-
-@pytest.fixture(scope="module")
-def built(engine) -> dict[str, images.Recipe]:
-    """The redis image of this repository and its base; built here if they are not yet."""
-    recipes = images.recipes(REPOSITORY / "images", ["redis"])
-    held = images.held(engine)
-    missing = [recipe for recipe in recipes.values() if recipe.reference not in held]
-    building.Builder(engine, os.environ, lambda _states: None).build(missing, recipes)
-    return recipes
 
 
 def variant(folder: Path, dockerfile: str) -> dict[str, images.Recipe]:
@@ -262,139 +236,3 @@ def test_redis_does_not_start_without_a_password(engine, built, secret):
     with redis(engine, built, secret) as container:
         assert container.wait(timeout=20)["StatusCode"] != 0
         assert b"REDIS_PASSWORD" in container.logs()
-
-
-# ---- a registry on loopback ----
-
-
-@pytest.fixture(scope="module")
-def registry() -> Iterator[tuple[str, str]]:
-    """Two doors to one store: an open one, and one that wants a login."""
-    program = shutil.which("docker-registry") or pytest.fail("apt-get install docker-registry apache2-utils")
-    htpasswd = shutil.which("htpasswd") or pytest.fail("apt-get install apache2-utils")
-    folder = Path(tempfile.mkdtemp())
-    users = subprocess.run([htpasswd, "-niB", USER], input=PASSWORD, capture_output=True, text=True, check=True).stdout
-    (folder / "users").write_text(users)
-    started: list[subprocess.Popen[bytes]] = []
-    addresses: list[str] = []
-    for auth in ("", f"auth: {{htpasswd: {{realm: x, path: {folder}/users}}}}\n"):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            address = f"127.0.0.1:{free.getsockname()[1]}"
-        configuration = folder / f"{len(started)}.yml"
-        configuration.write_text(
-            f"version: 0.1\nhttp: {{addr: '{address}'}}\n{auth}"
-            f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
-        )
-        started.append(
-            subprocess.Popen([program, "serve", configuration], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        )
-        addresses.append(address)
-    for address in addresses:
-        host, port = address.split(":")
-        for _ in range(100):
-            with suppress(OSError):
-                socket.create_connection((host, int(port))).close()
-                break
-            time.sleep(0.1)
-    yield addresses[0], addresses[1]
-    for process in started:
-        process.terminate()
-        process.wait()
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def pushed(engine, built, registry) -> Iterator[tuple[str, str]]:
-    """The redis image under its official name behind both doors, and nowhere in the engine."""
-    image = engine.client.images.get(built["redis"].reference)
-    repository = f"{registry[0]}/mirror/redis"
-    image.tag(repository, TAGS["REDIS_TAG"])
-    said = engine.client.images.push(repository, TAGS["REDIS_TAG"])
-    assert '"error"' not in said
-    engine.client.images.remove(f"{repository}:{TAGS['REDIS_TAG']}")
-    yield f"{registry[0]}/mirror", f"{registry[1]}/mirror"
-    for reference in images.held(engine):
-        if reference.startswith("127.0.0.1:"):
-            with suppress(ImageNotFound, APIError):
-                engine.client.images.remove(reference, force=True)
-
-
-@pytest.fixture
-def account(tmp_path) -> Account:
-    (tmp_path / "password").write_text(PASSWORD + "\n")
-    (tmp_path / "password").chmod(0o600)
-    return Account(USER, tmp_path / "password")
-
-
-def step(engine: Engine, mode: Any, prefix: str, account: Account | None = None, tag: str = "") -> ImagesStep:
-    tags = TAGS | ({"REDIS_TAG": tag} if tag else {})
-    wish = Wish(("redis",), mode, REPOSITORY / "images", tags, "no-such-stack")
-    return ImagesStep(engine, wish, Registry(engine, prefix, account), os.environ, lambda _states: None)
-
-
-def test_an_official_image_is_pulled_pinned_and_then_left_alone(engine, pushed):
-    wanted = step(engine, "official", pushed[0])
-    (action,) = wanted.plan(wanted.look()).actions
-    assert isinstance(action, Pull)
-    wanted.act([action])
-    found = wanted.environment()
-    assert f"{found['REDIS_IMAGE']}:{found['REDIS_TAG']}{found['REDIS_PIN']}" == action.reference
-    again = step(engine, "official", pushed[0])
-    assert again.plan(again.look()).actions == ()
-
-
-def test_auto_takes_the_registry_that_answers_and_builds_when_it_lacks_the_tag(engine, pushed):
-    wanted = step(engine, "auto", pushed[0])
-    assert isinstance(wanted.plan(wanted.look()).actions[0], Pull)
-    other = step(engine, "auto", pushed[0], tag="none")
-    plan = other.plan(other.look())
-    assert not any(isinstance(action, Pull) for action in plan.actions)
-    assert any("does not have it" in str(line) for line in plan.unchanged)
-
-
-def test_a_registry_that_accepts_and_never_answers_costs_a_few_seconds(engine):
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        begun = time.monotonic()
-        wanted = step(engine, "auto", f"127.0.0.1:{silent.getsockname()[1]}")
-        plan = wanted.plan(wanted.look())
-        assert time.monotonic() - begun < 8
-        assert all(isinstance(action, Build) for action in plan.actions)
-        assert any("nothing came" in str(line) for line in plan.unchanged)
-
-
-def test_a_private_registry_gives_to_the_account_and_to_nobody_else(engine, pushed, account, tmp_path):
-    with pytest.raises(LoginRefused):
-        step(engine, "official", pushed[1]).look()
-    (tmp_path / "wrong").write_text("wrong")
-    with pytest.raises(LoginRefused) as caught:
-        step(engine, "auto", pushed[1], Account(USER, tmp_path / "wrong")).look()
-    assert "wrong" not in str(caught.value)
-    wanted = step(engine, "official", pushed[1], account)
-    wanted.act(wanted.plan(wanted.look()).actions)
-    assert wanted.plan(wanted.look()).actions == ()
-
-
-def test_a_pull_is_told_as_it_goes(engine, pushed):
-    source = Registry(engine, pushed[0])
-    official = source.official(BY_NAME["redis"], TAGS["REDIS_TAG"])
-    told: list[str] = []
-    source.pull(official.reference, told.append)
-    assert official.held_as in images.held(engine)
-    assert all(line.startswith("pulling: ") for line in told)
-
-
-def test_the_client_that_deploys_is_lent_the_login_and_stores_nothing(engine, pushed, account):
-    """`docker stack deploy --with-registry-auth` looks a login up exactly as `docker pull` does."""
-    wanted = step(engine, "official", pushed[1], account)
-    wanted.look()
-    assert wanted.registry_auth
-    lent = wanted.environment()
-    by_tag = f"{lent['REDIS_IMAGE']}:{lent['REDIS_TAG']}"  # a digest that it knows already, the engine does not ask for
-    client = next(found.path for found in building.clients(os.environ) if found.command)
-    plain = {**os.environ, "DOCKER_HOST": engine.host}
-    assert processes.run([client, "pull", by_tag], env=plain, check=False).status != 0
-    folder = Path(lent["DOCKER_CONFIG"])
-    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    processes.run([client, "pull", by_tag], env=plain | lent)
-    assert by_tag in images.held(engine)
-    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
