@@ -42,8 +42,8 @@ class Fields:
         return _checked_text(value, name, shortest, longest, missing)
 
     def texts(self, name: str, *, longest: int) -> list[str]:
-        """Each once, in the order given."""
-        found = [_checked_text(value, name, 1, longest) for value in self._list(name)]
+        """Names on one line, each once, in the order given."""
+        found = [_checked_line(value, name, longest) for value in self._list(name)]
         return list(dict.fromkeys(found))
 
     def flag(self, name: str) -> bool:
@@ -71,7 +71,7 @@ class Fields:
     def flags_by_name(self, *, longest: int) -> dict[str, bool]:
         """The whole object as names with true or false."""
         for name in self.members:
-            _checked_text(name, "scope", 1, longest)
+            _checked_line(name, "scope", longest)
         return {name: self.flag(name) for name in self.members}
 
     def objects(self, name: str, missing: str = "") -> list[Fields]:
@@ -103,6 +103,13 @@ def _checked_text(value: object, name: str, shortest: int, longest: int, missing
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise Refused(f"{name} has a character that is not text.", bad_field=name)
     return value
+
+
+def _checked_line(value: object, name: str, longest: int) -> str:
+    text = _checked_text(value, name, 1, longest)
+    if not text.isprintable():
+        raise Refused(f"{name} has a character that cannot be printed.", bad_field=name)
+    return text
 
 
 def _checked_whole(value: object, name: str, least: int) -> int:

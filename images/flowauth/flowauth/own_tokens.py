@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography.fernet import InvalidToken
 from flask import Blueprint
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, func, insert, select
 
 from flowauth import limits, logs, tokens
 from flowauth.fields import LONGEST_NAME
-from flowauth.models import Role, Scope, Server, Token, User, database, scopes_in_role, users_with_roles
+from flowauth.limits import Limit
+from flowauth.models import Role, Scope, Server, Token, database, scopes_in_role, users_with_roles
 from flowauth.refusals import Refused, unauthorised
 from flowauth.services import services
 from flowauth.sessions import body, current_user, fully_signed_in
 
 blueprint = Blueprint("own_tokens", __name__, url_prefix="/tokens")
+SEPARATOR = "\n"  # which no scope holds
 
 
 @blueprint.get("/servers")
@@ -35,15 +38,14 @@ def my_servers() -> list[dict[str, object]]:
 @blueprint.get("/servers/<int(max=2147483647):server_id>")
 @fully_signed_in
 def my_access(server_id: int) -> dict[str, object]:
-    server, user = _server(server_id), current_user()
-    roles = _roles(server, user)
-    if not roles:
+    user = current_user()
+    server, held = _held(server_id, user.id)
+    if not held:
         raise unauthorised(f"No roles for {user.username} on {server.name}")
-    names = {name for scopes in _scopes(list(roles.values())).values() for name in scopes}
     now = _now()
     return {
-        "allowed_claims": sorted(names),
-        "latest_expiry": max(limits.expiry(now, (server.limit, role.limit)) for role in roles.values()),
+        "allowed_claims": sorted({scope for role in held.values() for scope in role.scopes}),
+        "latest_expiry": max(limits.expiry(now, (server.limit, role.limit)) for role in held.values()),
     }
 
 
@@ -51,7 +53,9 @@ def my_access(server_id: int) -> dict[str, object]:
 @fully_signed_in
 def my_tokens(server_id: int) -> list[dict[str, object]]:
     """Oldest first. A token that was stored under another Fernet key is null."""
-    server, user = _server(server_id), current_user()
+    server, user = database.session.get(Server, server_id), current_user()
+    if server is None:
+        raise _no_server()
     found = database.session.scalars(
         select(Token).where(Token.user_id == user.id, Token.server_id == server.id).order_by(Token.id)
     )
@@ -72,68 +76,92 @@ def my_tokens(server_id: int) -> list[dict[str, object]]:
 @fully_signed_in
 def add_token(server_id: int) -> dict[str, object]:
     """The expiry is the earliest that the server and the roles asked for allow."""
-    fields, server, user = body(), _server(server_id), current_user()
+    fields, user = body(), current_user()
     name = fields.text("name", missing="No name.", longest=LONGEST_NAME)
     wanted = [each.text("name", longest=LONGEST_NAME) for each in fields.objects("roles", missing="No roles.")]
     if not wanted:
         raise Refused("No roles.", bad_field="roles")
-    held = _roles(server, user)
+    server, held = _held(server_id, user.id)
     for role in wanted:
         if role not in held:
             raise unauthorised(f"Role '{role}' is not permitted for the current user", bad_field="roles")
-    roles = [held[role] for role in dict.fromkeys(wanted)]
+    roles = {role: held[role] for role in wanted}
     now = _now()
-    expiry = limits.expiry(now, (server.limit, *(role.limit for role in roles)))
+    expiry = limits.expiry(now, (server.limit, *(role.limit for role in roles.values())))
     if expiry <= now:
         raise unauthorised(f"Token for {user.username} expired")
-    scopes = _scopes(roles)
-    username, audience, user_id = user.username, server.name, user.id
-    # Signing takes long, and needs no connection to the database meanwhile
-    database.session.rollback()
     configuration = services().configuration
     token = tokens.signed(
-        username=username,
-        audience=audience,
-        roles=scopes,
+        username=user.username,
+        audience=server.name,
+        roles={role: held.scopes for role, held in roles.items()},
         key=configuration.signing_key,
         now=now,
         expiry=expiry,
     )
     sealed = configuration.fernet.encrypt(token.encode()).decode()
-    database.session.add(Token(name=name, token=sealed, expiry=expiry, user_id=user_id, server_id=server_id))
+    row = {"name": name, "token": sealed, "expiry": expiry, "user_id": user.id, "server_id": server_id}
+    database.session.execute(insert(Token), row)
     database.session.commit()
-    logs.say(logs.audit, "TOKEN_MADE", server=audience, roles=sorted(scopes), expires=limits.written(expiry))
+    logs.say(logs.audit, "TOKEN_MADE", server=server.name, roles=sorted(roles), expires=limits.written(expiry))
     return {"token": token}
 
 
-def _server(server_id: int) -> Server:
-    server = database.session.get(Server, server_id)
-    if server is None:
-        raise Refused("There is no such server.", 404)
-    return server
-
-
-def _roles(server: Server, user: User) -> dict[str, Role]:
-    query = (
-        select(Role)
-        .join(users_with_roles, users_with_roles.c.role_id == Role.id)
-        .where(users_with_roles.c.user_id == user.id, Role.server_id == server.id)
+# A server, and one's roles on it with their scopes: one question, as tokens are made often
+NAMES = (
+    select(func.aggregate_strings(Scope.name, SEPARATOR))
+    .join(scopes_in_role, scopes_in_role.c.scope_id == Scope.id)
+    .where(scopes_in_role.c.role_id == Role.id, Scope.enabled.is_not(False))
+    .correlate(Role)
+    .scalar_subquery()
+)
+HELD = (
+    select(
+        Server.name,
+        Server.latest_token_expiry,
+        Server.longest_token_life_minutes,
+        Role.name,
+        Role.latest_token_expiry,
+        Role.longest_token_life_minutes,
+        NAMES,
     )
-    return {role.name: role for role in database.session.scalars(query)}
+    .select_from(Server)
+    .outerjoin(users_with_roles, users_with_roles.c.user_id == bindparam("user"))
+    .outerjoin(Role, and_(Role.id == users_with_roles.c.role_id, Role.server_id == Server.id))
+    .where(Server.id == bindparam("server"))
+)
 
 
-def _scopes(roles: list[Role]) -> dict[str, list[str]]:
-    """Sorted names of the scopes that are switched on, by the roles' names."""
-    names = {role.id: role.name for role in roles}
-    query = (
-        select(scopes_in_role.c.role_id, Scope.name)
-        .join(Scope, Scope.id == scopes_in_role.c.scope_id)
-        .where(scopes_in_role.c.role_id.in_(names), Scope.enabled.is_not(False))
-    )
-    found: dict[str, list[str]] = {role.name: [] for role in roles}
-    for role_id, scope in database.session.execute(query):
-        found[names[role_id]].append(scope)
-    return {role: sorted(scopes) for role, scopes in found.items()}
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """A server, as a token needs it."""
+
+    name: str
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRole:
+    limit: Limit
+    scopes: tuple[str, ...]  # sorted, only those that are switched on
+
+
+def _held(server_id: int, user_id: int) -> tuple[Audience, dict[str, HeldRole]]:
+    """The server, and the user's roles on it by name."""
+    rows = database.session.execute(HELD, {"server": server_id, "user": user_id}).all()
+    if not rows:
+        raise _no_server()
+    server = Audience(rows[0][0], Limit(rows[0][1], rows[0][2]))
+    held = {
+        name: HeldRole(Limit(latest, minutes), tuple(sorted(names.split(SEPARATOR))) if names else ())
+        for *_, name, latest, minutes, names in rows
+        if name is not None
+    }
+    return server, held
+
+
+def _no_server() -> Refused:
+    return Refused("There is no such server.", 404)
 
 
 def _opened(sealed: str) -> str | None:

@@ -53,7 +53,7 @@ export function chooser(scopes, chosen) {
       expand(kind, expander.getAttribute("aria-expanded") !== "true");
     } });
     const row = h("tr", null,
-      h("th", { scope: "row" }, h("span", { class: "kind" }, expander, box(idsOf(kind), `${kind}, every unit`), kind)),
+      h("th", { scope: "row" }, h("span", { class: "kind" }, expander, box(idsOf(kind), `${kind}, every unit`), h("span", null, breakable(kind)))),
       units.map((unit) => {
         const ids = idsOf(kind, unit);
         return h("td", null, ids.length ? box(ids, `${kind}, ${unit}`) : null);
@@ -61,7 +61,7 @@ export function chooser(scopes, chosen) {
     rows.push({ kind, row, expander });
     return [row, ...parts.map((part) => {
       const nested = h("tr", { class: "nested", hidden: true },
-        h("th", { scope: "row" }, part === kind ? `${part} itself` : part),
+        h("th", { scope: "row" }, breakable(part), part === kind ? " itself" : null),
         units.map((unit) => {
           const scope = kinds.get(kind).get(part).get(unit);
           return h("td", null, scope ? box([scope.id], scope.name) : null);
@@ -130,6 +130,8 @@ export function chooser(scopes, chosen) {
   return { element, read: () => [...selected] };
 }
 
+// A long name may be broken after an underscore
+const breakable = (name) => name.split(/(?<=_)/).flatMap((piece) => [piece, document.createElement("wbr")]);
 const byName = (one, other) => one.name.localeCompare(other.name);
 // admin0…admin3 first, then the rest, what has no unit last
 const order = (unit) => (unit.startsWith("admin") ? `0${unit}` : unit === "nonspatial" ? `2${unit}` : `1${unit}`);
