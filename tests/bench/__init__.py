@@ -1,0 +1,1 @@
+"""How fast it is: each module measures one thing against a yardstick in the same run.  What came out: docs/bench.md."""

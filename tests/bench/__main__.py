@@ -1,0 +1,60 @@
+"""Measures, prints a table, and writes artefacts/bench.json: `nox -s bench`, or `nox -s bench -- MEASURE...`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+
+from secrets_quickstart import report
+from tests.bench import building, idle, listing, material, start
+from tests.bench.row import Row
+from tests.swarm.machine import REPOSITORY, engine
+
+MEASURES = {
+    "list": listing.measure,
+    "material": material.measure,
+    "idle": idle.measure,
+    "start": start.measure,
+    "build": building.measure,
+}
+COLUMNS = ("WHAT", "VALUE", "AGAINST", "RATIO", "AT MOST", "")
+FILE = REPOSITORY / "artefacts/bench.json"
+
+
+def main(wanted: list[str]) -> int:
+    unknown = [name for name in wanted if name not in MEASURES]
+    if unknown:
+        report.say(f"there is no measure {', '.join(unknown)}: choose from {', '.join(MEASURES)}")
+        return 2
+    measured = datetime.now(UTC)
+    here = surroundings()
+    rows: list[Row] = []
+    for name in wanted or MEASURES:
+        report.say(f"bench: {name}")
+        rows += MEASURES[name]()
+    FILE.parent.mkdir(exist_ok=True)
+    document = {"measured": measured.isoformat(), "machine": here, "rows": [row.document() for row in rows]}
+    FILE.write_text(json.dumps(document, indent=2) + "\n")
+    report.table(COLUMNS, (row.cells() for row in rows))
+    report.result("")
+    report.result(f"on {', '.join(f'{name} {value}' for name, value in here.items())}; written to {FILE}")
+    return 0
+
+
+def surroundings() -> dict[str, Any]:
+    """What the numbers depend on; the load is that of the last minute, before anything was measured."""
+    return {
+        "cpus": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "engine": engine().version()["Version"],
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

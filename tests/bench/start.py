@@ -1,0 +1,108 @@
+"""A quickstart from nothing with images present, against the start of each of its services alone.
+
+Alone means: the service's specification, as quickstart deployed it, created anew through the Engine's API on networks
+and with secrets that are there already, until its task is healthy.  FlowDB has an empty volume, FlowMachine finds
+FlowDB and redis running, and FlowAPI finds FlowMachine running too: less does not start.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from statistics import median
+from typing import Any
+
+from tests.bench.place import STACK, machine
+from tests.bench.row import Row
+from tests.swarm.machine import Machine, engine, objects
+
+TIMES = 3
+CHAIN = ("flowdb", "flowmachine", "flowapi")
+"""Each waits for the one before it, so their starts add up."""
+
+ORDER = ("flowdb", "redis", "flowmachine", "flowapi")
+"""Without the cache cleaner, which nobody waits for."""
+
+LOOK = 0.03
+"""Seconds between two looks at a task."""
+
+PATIENCE = 120
+"""Seconds for what should take less than ten."""
+
+
+def measure() -> Iterator[Row]:
+    with machine() as here:
+        here.invoke("images.build")
+        rounds = [_round(here) for _ in range(TIMES)]
+    up, done = (median(column) for column in zip(*(times for times, _ in rounds), strict=True))
+    alone = {name: median(starts[name] for _, starts in rounds) for name in ORDER}
+    longest = max(alone, key=lambda name: alone[name])
+    for name, what in ((f"{longest}'s own start", {longest}), (f"{', '.join(CHAIN)} in turn", set(CHAIN))):
+        against = sum(alone[each] for each in what)
+        yield Row("quickstart, until all is up", up, yardstick=name, against=against, most_ratio=1.3)
+        yield Row("quickstart, verified", done, yardstick=name, against=against)
+    for name, value in alone.items():
+        yield Row(f"{name} alone, until healthy", value)
+
+
+def _round(here: Machine) -> tuple[tuple[float, float], dict[str, float]]:
+    """Seconds of a quickstart until all is up and until its end, then of each service alone; purged afterwards."""
+    quick = quickstart(here)
+    starts = alone()
+    here.invoke("purge", "--stack", STACK)
+    return quick, starts
+
+
+def quickstart(here: Machine) -> tuple[float, float]:
+    """Seconds until everything is up, which is when verification begins, and until the end."""
+    start = time.perf_counter()
+    up = 0.0
+    lines = []
+    with here.start("quickstart") as process:
+        for raw in process.stderr or ():
+            lines.append(raw.decode())
+            if not up and lines[-1].startswith("verify:"):
+                up = time.perf_counter() - start
+    done = time.perf_counter() - start
+    if process.returncode or not up:
+        raise AssertionError("".join(lines))
+    return up, done
+
+
+def alone() -> dict[str, float]:
+    """Seconds until each service of the running stack is healthy, when it is created anew by itself."""
+    api = engine()
+    specifications = {name: api.inspect_service(f"{STACK}_{name}")["Spec"] for name in (*ORDER, "cache_cleaner")}
+    _remove(api, specifications)
+    return {name: _start(api, specifications[name]) for name in ORDER}
+
+
+def _remove(api: Any, specifications: dict[str, Any]) -> None:
+    """Remove services and data; networks and secrets stay."""
+    for name in specifications:
+        api.remove_service(f"{STACK}_{name}")
+    _until(lambda: not api.containers(all=True, filters={"label": f"com.docker.stack.namespace={STACK}"}))
+    for name in objects(STACK)["volumes"]:
+        api.remove_volume(name)
+
+
+def _start(api: Any, specification: dict[str, Any]) -> float:
+    name = specification["Name"]
+    start = time.perf_counter()
+    api.create_service(
+        specification["TaskTemplate"],
+        name=name,
+        labels=specification["Labels"],
+        mode=specification["Mode"],
+        endpoint_spec=specification["EndpointSpec"],
+    )
+    _until(lambda: any(task["Status"]["State"] == "running" for task in api.tasks(filters={"service": name})))
+    return time.perf_counter() - start
+
+
+def _until(holds: Any) -> None:
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > end:
+            raise AssertionError(f"it took longer than {PATIENCE} s")
+        time.sleep(LOOK)
