@@ -102,6 +102,7 @@ class FakeEngine(Engine):
             "Image": entry["image"],
             "Env": [f"{key}={value}" for key, value in entry["environment"].items()],
             "Secrets": [{"SecretName": secrets[s], "File": {"Name": s}} for s in entry.get("secrets", ())],
+            "Healthcheck": {"Test": entry.get("healthcheck", {}).get("test")},
         }
         spec: dict[str, Any] = {
             "Name": f"{stack}_{name}",

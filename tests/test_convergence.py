@@ -162,5 +162,21 @@ def test_an_update_that_was_taken_back_long_ago_does_not_matter():
     assert standing([task()], [back]).phase is Phase.CONVERGED
 
 
+def test_a_service_without_a_health_check_is_watched_for_a_moment_before_it_counts():
+    """A program that fails is running, too, until it does."""
+    checked = service(spec=with_health_check(SPEC))
+    fresh = task(seconds=28)
+
+    assert standing([fresh]).phase is Phase.STARTING
+    assert standing([replace(fresh, spec=checked.spec["TaskTemplate"])], [checked]).phase is Phase.CONVERGED
+    assert standing([task(seconds=25)]).phase is Phase.CONVERGED
+
+
+def with_health_check(spec):
+    template = spec["TaskTemplate"]
+    container = {**template["ContainerSpec"], "Healthcheck": {"Test": ["CMD", "true"]}}
+    return {**spec, "TaskTemplate": {**template, "ContainerSpec": container}}
+
+
 def test_a_service_that_is_being_updated_is_starting():
     assert standing([task()], [service(update_state="updating")]).phase is Phase.STARTING

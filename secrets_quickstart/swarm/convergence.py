@@ -15,6 +15,9 @@ CRASHES = 3
 PLACEMENT_GRACE = timedelta(seconds=6)
 """A task may find no node for a moment, until the swarm knows that its predecessor has let go of a port or memory."""
 
+STEADY = timedelta(seconds=5)
+"""So long a service without a health check has to have been running to count as up: it may be about to fail."""
+
 LAST = ("complete", "failed", "rejected", "orphaned", "shutdown", "remove")
 
 HOPELESS = (
@@ -84,7 +87,7 @@ def judge(
         if service is None:
             standings[name] = Standing(name, Phase.STARTING, "not created yet")
             continue
-        if _is_up(service, state, expected[name]):
+        if _is_up(service, state, expected[name], now):
             up.add(name)
             standings[name] = Standing(name, Phase.CONVERGED, _count(service, state, expected[name]))
     for name, expectation in expected.items():
@@ -117,17 +120,18 @@ def _completed(service: Service, state: StackState) -> bool:
     return bool(current) and current[0].state == "complete"
 
 
-def _is_up(service: Service, state: StackState, expectation: Expectation) -> bool:
+def _is_up(service: Service, state: StackState, expectation: Expectation, now: datetime) -> bool:
     if expectation.runs_once:
         return _completed(service, state)
     if service.update_state in {"updating", "rollback_started"}:
         return False
-    running = len(_running(service, state))
+    running = _running(service, state)
+    fresh = not service.has_health_check and any(now - task.changed < STEADY for task in running)
     stale = any(
         task.desired == "running" and task.state not in LAST and not task.matches(service)
         for task in state.tasks_of(service)
     )
-    return running == _asked_for(service, state) and not stale
+    return len(running) == _asked_for(service, state) and not fresh and not stale
 
 
 def _count(service: Service, state: StackState, expectation: Expectation) -> str:
@@ -211,7 +215,7 @@ STATES = {
     "preparing": "preparing its image and mounts",
     "ready": "ready to start",
     "starting": "starting, not healthy yet",
-    "running": "running",
+    "running": "running, watched for a moment",
     "failed": "stopped, will be started again",
     "rejected": "rejected, will be tried again",
     "shutdown": "being replaced",

@@ -50,6 +50,12 @@ class Service:
         return None
 
     @property
+    def has_health_check(self) -> bool:
+        """Whether its tasks count as running only when they are healthy."""
+        test = (self.container.get("Healthcheck") or {}).get("Test") or ["NONE"]
+        return bool(test[0] != "NONE")
+
+    @property
     def ports(self) -> Sequence[Mapping[str, Any]]:
         return (self.spec.get("EndpointSpec") or {}).get("Ports") or ()
 
