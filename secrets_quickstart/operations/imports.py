@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from secrets_quickstart.catalog.secrets import BY_NAME, DATABASE_PASSWORDS, LeafCertificate, LeafKey, Secret
 from secrets_quickstart.checks.data import Place
 from secrets_quickstart.errors import MaterialError, UsageError
-from secrets_quickstart.material import names, own_certificate
+from secrets_quickstart.material import own_certificate
 from secrets_quickstart.material.imports import checked
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
@@ -50,10 +50,10 @@ def import_value(settings: Settings, name: str, value: Sensitive) -> bool:
 def install_certificate(settings: Settings, certificate: Sensitive, key: Sensitive) -> bool:
     """Put the operator's own TLS certificate and its key into the vault; False if both are there already.
 
-    Raises MaterialError when they do not match, are out of date, or are for other names.
+    Raises MaterialError when they do not match, are out of date, or are not for the names in TLS_NAMES.  Our own names
+    are not asked for: no public authority vouches for flowkit.api or localhost.
     """
-    wanted = names.complete(()) if not settings.tls_names else settings.tls_names
-    own_certificate.check_pair(certificate, key, wanted, datetime.now(UTC))
+    own_certificate.check_pair(certificate, key, settings.tls_names, datetime.now(UTC))
     fit = {CERTIFICATE: checked(BY_NAME[CERTIFICATE], certificate), KEY: checked(BY_NAME[KEY], key)}
     with vault_lock(settings.vault_path, "invoke certs.install"):
         vault = Vault.open_or_create(settings.vault_path, key_of(settings))
