@@ -13,6 +13,7 @@ from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFError, generate_csrf
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -94,7 +95,8 @@ def create_app(settings: Configuration | None = None) -> Flask:
     app.register_error_handler(CSRFError, _tell_csrf)
     app.register_error_handler(HTTPException, _tell_http)
     app.register_error_handler(MemoryLost, _tell_memory_lost)
-    app.register_error_handler(IntegrityError, _tell_conflict)
+    for conflict in (IntegrityError, StaleDataError, ObjectDeletedError):
+        app.register_error_handler(conflict, _tell_conflict)
     app.register_error_handler(DBAPIError, _tell_database)
     app.register_error_handler(PoolTimeoutError, _tell_database)
     app.register_error_handler(Exception, _tell_bug)
@@ -198,7 +200,7 @@ def _tell_memory_lost(problem: MemoryLost) -> Response:
     return _tell(unavailable("Signing in is not possible just now. Try again in a moment."))
 
 
-def _tell_conflict(_problem: IntegrityError) -> Response:
+def _tell_conflict(_problem: Exception) -> Response:
     return _tell(Refused("Somebody else has just changed this. Look again.", 409))
 
 

@@ -115,10 +115,11 @@ class _Pinned(HTTPSConnection):
 
     def connect(self) -> None:
         plain = socket.create_connection((self._ip, self.port), timeout=self._left())
-        self.sock = self._trust.wrap_socket(plain, server_hostname=self.host)
+        self.sock = self._socket = self._trust.wrap_socket(plain, server_hostname=self.host)
 
     def hurry(self) -> None:
-        self.sock.settimeout(self._left())
+        # Not self.sock, which is given up when the answer ends with the connection
+        self._socket.settimeout(self._left())
 
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
