@@ -110,7 +110,7 @@ class Machine:
         return Ended(status, out, "\n".join(lines))
 
     def json(self, *arguments: str, expect: int | None = 0, **variables: str) -> Any:
-        return json.loads(self.invoke(*arguments, "--json", expect=expect, **variables).stdout)
+        return json.loads(self.invoke(*arguments, "--json", stdin=None, expect=expect, **variables).stdout)
 
     def value(self, name: str) -> str:
         """A secret value, as the operator would ask for it."""
