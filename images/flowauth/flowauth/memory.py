@@ -96,12 +96,12 @@ class FileMemory:
         # A connection must not be carried over a fork
         if self._opened is None or self._opened[0] != os.getpid():
             connection = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("BEGIN IMMEDIATE")  # others may open it just now
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS remembered (key TEXT PRIMARY KEY, number INTEGER, until REAL)"
             )
             connection.execute("CREATE INDEX IF NOT EXISTS lapsing ON remembered (until)")
+            connection.execute("COMMIT")
             self._opened = (os.getpid(), connection)
         return self._opened[1]
 
