@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from secrets_quickstart.catalog.components import BY_NAME as _COMPONENTS
 from secrets_quickstart.catalog.components import COMPONENTS
 
 
@@ -48,3 +49,8 @@ TARGETS = (
 )
 
 BY_NAME = {target.name: target for target in TARGETS}
+
+SHIPPED = tuple(
+    target.name for target in TARGETS if all(_COMPONENTS[component].shipped for component in target.components)
+)
+"""Names of the targets that this version can deploy."""

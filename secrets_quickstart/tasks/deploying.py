@@ -10,7 +10,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from secrets_quickstart import report
-from secrets_quickstart.catalog.targets import BY_NAME
+from secrets_quickstart.catalog.targets import SHIPPED
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from secrets_quickstart.operations.deployment import Order
     from secrets_quickstart.settings import Settings
 
-TARGET = f"What to deploy: {', '.join(BY_NAME)}."
+TARGET = f"What to deploy: {', '.join(SHIPPED)}."
 ONLY = "Just the target itself, not what it requires."
 START_EMPTY = "FlowDB's data is gone for good: start with an empty database."
 JSON = "Print one JSON document."
@@ -39,7 +39,7 @@ def quickstart(_c: Context, dry_run: bool = False, start_empty: bool = False, js
 @task(help={"target": TARGET, "only": ONLY, "dry_run": DRY_RUN, "start_empty": START_EMPTY, "json": JSON})
 def deploy(
     _c: Context,
-    target: str,
+    target: str = "",
     only: bool = False,
     dry_run: bool = False,
     start_empty: bool = False,
