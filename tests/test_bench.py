@@ -131,7 +131,7 @@ def test_only_reading_is_no_write(method, writes):
     [
         (Row("a", 2.0), None),
         (Row("a", 2.0, yardstick="b", against=1.0), None),
-        (Row("a", 1.2, yardstick="b", against=1.0, most_ratio=1.2), True),
+        (Row("a", 2.4, yardstick="b", against=2.0, most_ratio=1.2), True),
         (Row("a", 1.3, yardstick="b", against=1.0, most_ratio=1.2), False),
         (Row("a", 1.9, most=2), True),
         (Row("a", 2.1, yardstick="b", against=3.0, most=2), False),
