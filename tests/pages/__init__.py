@@ -1,0 +1,1 @@
+"""FlowAuth's web page in a real browser."""
