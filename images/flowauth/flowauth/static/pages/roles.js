@@ -14,12 +14,12 @@ export async function list() {
         h("div", { class: "head" }, h("h2", { id: `server-${server.id}` }, server.name),
           h("a", { class: "button", href: `#/roles/new/${server.id}`, "aria-label": `New role on ${server.name}` }, "New role")),
         own.length === 0 ? h("p", { class: "soft" }, "No role yet.") : table({ class: "stack" },
-          h("thead", null, h("tr", null, ["Role", "Scopes", "Members", "Tokens for up to"].map((text) => h("th", { scope: "col" }, text)))),
+          h("thead", null, h("tr", null, ["Role", "Scopes", "Members", "Tokens"].map((text) => h("th", { scope: "col" }, text)))),
           h("tbody", null, own.map((role) => h("tr", null,
             h("th", { scope: "row" }, h("a", { href: `#/roles/${role.id}` }, role.name)),
             h("td", null, `${role.scopes.length} scopes`),
             h("td", null, `${role.users.length} ${role.users.length === 1 ? "member" : "members"}`),
-            h("td", null, minutesText(role.longest_token_life_minutes)))))));
+            h("td", null, `for up to ${minutesText(role.longest_token_life_minutes)}`))))));
     }));
 }
 

@@ -36,7 +36,10 @@ export async function edit(context, which) {
       difference(known, wanted, isNew));
   }
 
-  const file = h("input", { type: "file", accept: ".json,application/json", onchange: async () => {
+  const file = h("input", { type: "file", accept: ".json,application/json",
+    // The same file again, corrected, is a choice too
+    onclick: () => { file.value = ""; },
+    onchange: async () => {
     found.replaceChildren();
     if (!file.files[0]) return;
     try {
