@@ -41,8 +41,8 @@ IMAGES = (
     # bitnami/redis, which FlowKit's own stack files name, left the Docker Hub in September 2025
     Image("redis", "redis", "7.2-bookworm", "REDIS_TAG"),
     Image("flowetl", "flowminder/flowetl", FLOWKIT_RELEASE, "CONTAINER_TAG", shipped=False),
-    Image("flowauth", "flowminder/flowauth", FLOWKIT_RELEASE, "CONTAINER_TAG", shipped=False),
-    Image("postgres", "postgres", "15-bookworm", "POSTGRES_TAG", shipped=False),
+    Image("flowauth", "flowminder/flowauth", FLOWKIT_RELEASE, "CONTAINER_TAG"),
+    Image("postgres", "postgres", "15-bookworm", "POSTGRES_TAG"),
     Image("edge", "caddy", "2", "EDGE_TAG", shipped=False),
 )
 

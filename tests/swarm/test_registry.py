@@ -25,7 +25,7 @@ from tests.swarm.registries import PASSWORD, USER, two_doors
 
 pytestmark = pytest.mark.swarm
 
-TAGS = {"CONTAINER_TAG": "1.34.0", "REDIS_TAG": "7.2-bookworm"}
+TAGS = {"CONTAINER_TAG": "1.34.0", "REDIS_TAG": "7.2-bookworm", "POSTGRES_TAG": "15-bookworm"}
 STACK = "official"
 PORTS = {"FLOWDB_HOST_PORT": "25532", "REDIS_HOST_PORT": "25580", "FLOWAPI_HOST_PORT": "25590"}
 
