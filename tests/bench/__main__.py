@@ -38,22 +38,28 @@ def main(wanted: list[str]) -> int:
         report.say(f"bench: {name}")
         rows += MEASURES[name]()
     FILE.parent.mkdir(exist_ok=True)
+    here["load after"] = load()
     document = {"measured": measured.isoformat(), "machine": here, "rows": [row.document() for row in rows]}
     FILE.write_text(json.dumps(document, indent=2) + "\n")
     report.table(COLUMNS, (row.cells() for row in rows))
     report.result("")
-    report.result(f"on {', '.join(f'{name} {value}' for name, value in here.items())}; written to {FILE}")
+    report.result(f"{', '.join(f'{name}: {value}' for name, value in here.items())}; written to {FILE}")
     return 0
 
 
 def surroundings() -> dict[str, Any]:
-    """What the numbers depend on; the load is that of the last minute, before anything was measured."""
+    """What the numbers depend on."""
     return {
         "cpus": os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "GiB of memory": round(psutil.virtual_memory().total / 2**30),
         "engine": engine().version()["Version"],
-        "load": round(os.getloadavg()[0], 2),
+        "load before": load(),
     }
+
+
+def load() -> float:
+    """Processes that wanted to run, on average over the last minute."""
+    return round(os.getloadavg()[0], 1)
 
 
 if __name__ == "__main__":

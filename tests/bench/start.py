@@ -16,7 +16,7 @@ from tests.bench.place import STACK, machine
 from tests.bench.row import Row
 from tests.swarm.machine import Machine, engine, objects
 
-TIMES = 3
+TIMES = 5
 CHAIN = ("flowdb", "flowmachine", "flowapi")
 """Each waits for the one before it, so their starts add up."""
 
