@@ -186,6 +186,7 @@ REFUSALS = {
     "400": "The request is wrong, in bad_field if that is named",
     "401": "Not signed in, not allowed, or (as text) CSRF error",
     "404": "There is no such thing",
+    "405": "There is no such method here",
     "409": "Somebody else has just changed it",
     "413": "The body is too large",
     "429": "Too many attempts",
