@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import docker.errors
+import requests.exceptions
 
 from secrets_quickstart.errors import EngineError
 from secrets_quickstart.host.processes import Completed
@@ -39,8 +40,12 @@ class FakeEngine(Engine):
         self.networks: list[str] = []
         self.containers: list[dict[str, Any]] = []
         self.volumes: dict[str, Path] = {}
+        self.images: list[dict[str, Any]] = []
         self.outcome = "running"
         """What becomes of tasks that are started."""
+        self.reason = ""
+        self.vanishing: set[str] = set()
+        """Services that somebody else removes just before we do."""
         self._ids = itertools.count(1)
         self._seconds = itertools.count()
 
@@ -81,6 +86,12 @@ class FakeEngine(Engine):
         """A secret that somebody else made."""
         self.secrets[name] = {"ID": self.next_id(), "Spec": {"Name": name, "Labels": dict(labels or {})}}
 
+    def add_image(self, reference: str, labels: Mapping[str, str] | None = None) -> None:
+        self.images.append(
+            {"Id": self.next_id(), "RepoTags": [reference], "RepoDigests": [], "Labels": dict(labels or {}), "Size": 1,
+             "Created": 1}
+        )  # fmt: skip
+
     def deploy(self, argv: tuple[str, ...], environment: Mapping[str, str]) -> Completed:
         """`docker stack deploy`, with the package's own reading of stack files."""
         stack = argv[-1]
@@ -88,6 +99,9 @@ class FakeEngine(Engine):
         self.writes.append(f"stack deploy {stack}")
         for file in files:
             content = file.resolved(environment)
+            for name in content.get("networks", {}):
+                if f"{stack}_{name}" not in self.networks:
+                    self.networks.append(f"{stack}_{name}")
             for name, entry in content["services"].items():
                 known = {key: value["name"] for key, value in content["secrets"].items()}
                 for source in entry.get("secrets", ()):
@@ -100,7 +114,7 @@ class FakeEngine(Engine):
         deploy = entry["deploy"]
         container = {
             "Image": entry["image"],
-            "Env": [f"{key}={value}" for key, value in entry["environment"].items()],
+            "Env": [f"{key}={value}" for key, value in entry["environment"].items() if value is not None],
             "Secrets": [{"SecretName": secrets[s], "File": {"Name": s}} for s in entry.get("secrets", ())],
             "Healthcheck": {"Test": entry.get("healthcheck", {}).get("test")},
         }
@@ -128,7 +142,7 @@ class FakeEngine(Engine):
             "Spec": spec,
             "Version": {"Index": next(self._ids)},
         }
-        if old is None or old["Spec"]["TaskTemplate"] != spec["TaskTemplate"]:
+        if old is None or any(old["Spec"][part] != spec[part] for part in ("TaskTemplate", "Mode")):
             for task in self.tasks:
                 if task["ServiceID"] == self.services[spec["Name"]]["ID"]:
                     task["DesiredState"] = "shutdown"
@@ -151,7 +165,7 @@ class FakeEngine(Engine):
                 "Slot": slot,
                 "NodeID": "node1",
                 "DesiredState": "running",
-                "Status": {"State": state or self.outcome, "Timestamp": now, "Err": error},
+                "Status": {"State": state or self.outcome, "Timestamp": now, "Err": error or self.reason},
                 "CreatedAt": now,
                 "Spec": item["Spec"]["TaskTemplate"],
             }
@@ -189,7 +203,7 @@ class FakeApi:
                 self._engine.writes.append(f"remove secret {name}")
                 del self._engine.secrets[name]
 
-    def services(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+    def services(self, filters: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         self._require_swarm()
         return [item for item in self._engine.services.values() if _labelled(item["Spec"]["Labels"], filters)]
 
@@ -218,17 +232,31 @@ class FakeApi:
         return {"Spec": {"Labels": self._engine.swarm_labels}}
 
     def networks(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
-        return [{"Name": name} for name in self._engine.networks]
+        stack = filters["label"].partition("=")[2]
+        return [{"Name": name} for name in self._engine.networks if name.startswith(f"{stack}_")]
+
+    def images(self, filters: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        return [item for item in self._engine.images if filters is None or filters["label"] in item["Labels"]]
 
     def remove_network(self, name: str) -> None:
         self._engine.writes.append(f"remove network {name}")
         self._engine.networks.remove(name)
+
+    base_url = "http+docker://fake"
+    api_version = "1.41"
+
+    def get(self, url: str, **_options: Any) -> Any:
+        """What a registry says, by way of the engine: here there is none."""
+        raise requests.exceptions.ConnectionError(url)
 
     def containers(self, **_options: Any) -> list[dict[str, Any]]:
         return self._engine.containers
 
     def remove_service(self, identifier: str) -> None:
         for name, item in list(self._engine.services.items()):
+            if item["ID"] == identifier and name in self._engine.vanishing:
+                del self._engine.services[name]
+                raise docker.errors.NotFound(f"no such service: {name}")
             if item["ID"] == identifier:
                 self._engine.writes.append(f"remove service {name}")
                 del self._engine.services[name]
@@ -238,6 +266,14 @@ class FakeApi:
         if name not in self._engine.volumes:
             raise docker.errors.NotFound(f"no such volume: {name}")
         return {"Mountpoint": str(self._engine.volumes[name])}
+
+    def volumes(self, filters: Mapping[str, str]) -> dict[str, Any]:
+        stack = filters["label"].partition("=")[2]
+        return {"Volumes": [{"Name": name} for name in self._engine.volumes if name.startswith(f"{stack}_")]}
+
+    def remove_volume(self, name: str) -> None:
+        self._engine.writes.append(f"remove volume {name}")
+        del self._engine.volumes[name]
 
     def events(self, **_options: Any) -> Any:
         return NoEvents()
@@ -259,6 +295,8 @@ class NoEvents:
         return
 
 
-def _labelled(labels: Mapping[str, str], filters: Mapping[str, str]) -> bool:
+def _labelled(labels: Mapping[str, str], filters: Mapping[str, str] | None) -> bool:
+    if filters is None:
+        return True
     name, _, value = filters["label"].partition("=")
     return labels.get(name) == value

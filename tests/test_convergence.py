@@ -178,5 +178,12 @@ def with_health_check(spec):
     return {**spec, "TaskTemplate": {**template, "ContainerSpec": container}}
 
 
+def test_how_far_a_task_has_come_is_told_however_long_ago_that_was():
+    """As `status` and a plan do, which know of no deployment that it belongs to."""
+    state = StackState({"db": service()}, (task("starting"),), {NODE.id: NODE})
+
+    assert judge(state, {"db": Expectation()}, NOW, NOW)["db"].detail == "starting, not healthy yet"
+
+
 def test_a_service_that_is_being_updated_is_starting():
     assert standing([task()], [service(update_state="updating")]).phase is Phase.STARTING

@@ -44,7 +44,7 @@ class ImagesApi(FakeApi):
     def inspect_image(self, reference: str) -> dict[str, Any]:
         return {"RepoDigests": [self.held[reference]]}
 
-    def services(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+    def services(self, filters: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         return [
             {
                 "ID": name,

@@ -15,7 +15,7 @@ from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.hosts_entry import HostsEntryStep
 from secrets_quickstart.steps.step import Plan
 from secrets_quickstart.swarm import membership, secrets, services, volumes
-from secrets_quickstart.swarm.engine import Engine
+from secrets_quickstart.swarm.engine import Engine, translated
 from secrets_quickstart.swarm.watching import remove_and_wait
 from secrets_quickstart.vault import KeyFile, Vault, key_of, storage, vault_lock
 
@@ -154,9 +154,9 @@ def _has_other_stacks(engine: Engine, name: str) -> bool:
 
 def _strangers(engine: Engine, name: str, own: set[str]) -> bool:
     """Whether the swarm holds anything that is not the stack's."""
-    foreign = {item["Spec"]["Name"] for item in engine.api.services()} - {
-        f"{name}_{service}" for service in services.state(engine, name).services
-    }
+    own_services = {f"{name}_{service}" for service in services.state(engine, name).services}
+    with translated("the swarm's services cannot be listed"):
+        foreign = {item["Spec"]["Name"] for item in engine.api.services()} - own_services
     return bool(foreign or set(secrets.listed(engine)) - own or len(services.nodes(engine)) > 1)
 
 

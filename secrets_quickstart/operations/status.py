@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 from secrets_quickstart.catalog.components import SERVICES
@@ -11,6 +12,9 @@ from secrets_quickstart.swarm import membership, services
 from secrets_quickstart.swarm.convergence import Expectation, Phase, judge
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.services import Service
+
+REMEMBERED = timedelta(minutes=5)
+"""How far back a crash counts for a service that is not up now."""
 
 STATES = {Phase.CONVERGED: "up", Phase.STARTING: "starting", Phase.FAILED: "failed"}
 
@@ -39,7 +43,7 @@ def look(settings: Settings) -> list[Row]:
     state = services.state(engine, settings.stack)
     expected = {name: _expectation(name) for name in sorted(state.services)}
     now = engine.now()
-    standings = judge(state, expected, now, now)
+    standings = judge(state, expected, now - REMEMBERED, now)
     rows = []
     for name, standing in standings.items():
         service = state.services[name]

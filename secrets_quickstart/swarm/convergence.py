@@ -156,7 +156,8 @@ def _unfinished(
             fix="see the log lines above; the earlier version still runs",
             task=next((task for task in state.tasks_of(service) if task.state in {"failed", "rejected"}), None),
         )
-    recent = [task for task in state.tasks_of(service) if task.matches(service) and task.changed >= since]
+    current = [task for task in state.tasks_of(service) if task.matches(service)]
+    recent = [task for task in current if task.changed >= since]
     broken = [task for task in recent if task.state in {"failed", "rejected", "orphaned"}]
     for task in broken:
         for mark, fix in HOPELESS:
@@ -176,7 +177,8 @@ def _unfinished(
             fix=f"see the log lines above, or invoke logs {service.name}",
             task=broken[0],
         )
-    return Standing(service.name, Phase.STARTING, _describe(service, state, recent, waiting))
+    crashes = sum(1 for task in recent if task.state == "failed")
+    return Standing(service.name, Phase.STARTING, _describe(service, state, current, crashes, waiting))
 
 
 def _rolled_back(service: Service, since: datetime) -> bool:
@@ -191,8 +193,8 @@ def _reason(task: Task) -> str:
     return task.error or task.message
 
 
-def _describe(service: Service, state: StackState, recent: list[Task], waiting: list[str]) -> str:
-    newest = next((task for task in recent if task.desired in {"running", "ready", "complete"}), None)
+def _describe(service: Service, state: StackState, current: list[Task], crashes: int, waiting: list[str]) -> str:
+    newest = next((task for task in current if task.desired in {"running", "ready", "complete"}), None)
     running, asked = len(_running(service, state)), _asked_for(service, state)
     text = "no task yet" if newest is None else STATES.get(newest.state, newest.state)
     if newest is not None and newest.state == "pending" and newest.error:
@@ -201,7 +203,6 @@ def _describe(service: Service, state: StackState, recent: list[Task], waiting: 
         text = "stopping what ran before"
     if waiting:
         text += f", waits for {', '.join(waiting)}"
-    crashes = sum(1 for task in recent if task.state == "failed")
     if crashes:
         text += f", stopped {crashes} times"
     return f"{text} ({running}/{asked})" if asked > 1 else text
