@@ -18,8 +18,8 @@ from secrets_quickstart.swarm.logs import last_lines
 
 T = TypeVar("T")
 
-LONGEST_LOOKAWAY = 1.0
-"""Seconds between two looks when no event comes: the change of a task's state is no event of its own."""
+LONGEST_LOOKAWAY = 0.25
+"""Seconds between two looks when no event comes: a task's state is no event of its own, and changes just after one."""
 
 SHORTEST_LOOKAWAY = 0.1
 """Seconds between two looks in a shower of events."""
@@ -87,7 +87,7 @@ def wait_until_up(
 
 
 def looks(look: Callable[[], T], happened: threading.Event, end: float) -> Iterator[T]:
-    """What `look` sees, again and again until `end` (monotonic): after each event, and at least every second.
+    """What `look` sees, again and again until `end` (monotonic): after each event, and now and then without one.
 
     An engine that does not answer, or a swarm without a leader, is asked again for a while before its error is raised.
     """
