@@ -135,11 +135,12 @@ def test_a_directory_that_the_vault_does_not_know_is_not_emptied(world):
     assert (world.data / "PG_VERSION").exists()
 
 
-def test_the_label_stays_for_another_stack_of_ours(world):
+def test_another_stack_of_ours_keeps_its_secrets_and_the_label_of_the_node(world):
     world.engine.add_secret("t_REDIS_PASSWORD_g1", {"org.flowkit.stack": "t"})
 
     world.purge()
 
+    assert list(world.engine.secrets) == ["t_REDIS_PASSWORD_g1"]
     assert world.engine.labels == {"flowkit.data": "true"}
 
 
