@@ -245,7 +245,6 @@ def test_progress_is_for_one_thread_at_a_time(capsys):
     assert set(capsys.readouterr().err.splitlines()) == {"x" * 50}
 
 
-@pytest.mark.xfail(reason="verification signs with it, and fails", strict=True)
 def test_a_signing_key_is_not_used_when_flowapi_was_given_the_verification_key_of_another(world):
     world.deploy("flowdb")  # makes one
     public = keys.verification_key(make_key(2048))

@@ -18,6 +18,7 @@ from secrets_quickstart.vault import Vault
 
 HERE = "127.0.0.1"
 OFFICIAL_FLOWAPI = "flowminder/flowapi"
+SIGNING_KEY, VERIFICATION_KEY = "PRIVATE_JWT_SIGNING_KEY", "PUBLIC_JWT_SIGNING_KEY"
 
 
 def world(
@@ -29,8 +30,9 @@ def world(
 ) -> World:
     """The settings' stack, to be asked with the vault's values; `token` takes the place of tokens signed with them."""
     places = Places(engine, settings.stack)
+    unused = SIGNING_KEY if not _signs_for_flowapi(vault) else ""
     return World(
-        secret=lambda name: vault.value(name) if name in vault else None,
+        secret=lambda name: vault.value(name) if name in vault and name != unused else None,
         address=places.address,
         flowmachine=lambda: FlowmachineClient(partial(places.execute, "flowmachine")),
         published=places.published,
@@ -39,6 +41,15 @@ def world(
         tell=tell,
         given_token=token,
     )
+
+
+def _signs_for_flowapi(vault: Vault) -> bool:
+    """Whether the vault's keys are a pair: with another FlowAuth's verification key, a signing key is of no use."""
+    if SIGNING_KEY not in vault or VERIFICATION_KEY not in vault:
+        return SIGNING_KEY in vault
+    from secrets_quickstart.material.keys import verification_key
+
+    return verification_key(vault.value(SIGNING_KEY)) == vault.value(VERIFICATION_KEY)
 
 
 class Places:

@@ -14,6 +14,7 @@ from secrets_quickstart.errors import ServiceError
 
 WITHIN = 10.0
 FIX = "deploy again, so that the service starts with the vault's certificate"
+UNTRUSTED_FIX = f"{FIX}; one of your own needs its whole chain, up to the root: invoke certs.install"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def handshake(host: str, port: int, name: str, context: ssl.SSLContext) -> Hands
             return Handshake(secure.version() or "", hashlib.sha256(der).hexdigest())
     except ssl.SSLCertVerificationError as error:
         raise Refused(
-            f"the certificate presented for {name} is not trusted", why=error.verify_message, fix=FIX
+            f"the certificate presented for {name} is not trusted", why=error.verify_message, fix=UNTRUSTED_FIX
         ) from None
     except ssl.SSLError as error:
         raise Refused(f"no TLS with {host} port {port}", why=error.reason or type(error).__name__, fix=FIX) from None

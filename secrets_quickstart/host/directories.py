@@ -147,6 +147,8 @@ def judge(wanted: Directory, found: Found, me: int) -> Right | Make | Adjust | W
     if not wanted.owned:
         if _reads(wanted, found):
             return Right()
+        if found.empty and me in (0, found.uid) and wanted.path.is_relative_to(wanted.below):
+            return Adjust()  # we made it, and came no further
         return Wrong(f"the user {owner} may not read it", f"sudo chmod a+rx {quoted}")
     if found.entries == ("lost+found",):
         return Wrong(

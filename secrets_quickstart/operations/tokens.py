@@ -12,7 +12,7 @@ from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.vault import Vault, key_of
 
-SIGNING_KEY, AUDIENCE = "PRIVATE_JWT_SIGNING_KEY", "FLOWAPI_IDENTIFIER"
+AUDIENCE = "FLOWAPI_IDENTIFIER"
 SPECIFICATION = "/api/0/spec/openapi.json"
 ROLE = "everything"
 
@@ -23,15 +23,16 @@ def sign(settings: Settings, user: str, lifetime: timedelta) -> Sensitive:
     Raises MaterialError when the vault holds no signing key, because FlowAuth is elsewhere.
     """
     vault = Vault.open(settings.vault_path, key_of(settings))
-    if SIGNING_KEY not in vault:
+    world = verification_places.world(settings, Engine(settings.base_environment), vault)
+    key = world.secret(verification_places.SIGNING_KEY)
+    if key is None:
         raise MaterialError(
             "no token can be signed here",
-            why="the vault holds only the key that verifies tokens",
-            fix="get a token from the FlowAuth that holds the signing key",
+            why="the vault does not hold the signing key whose other half FlowAPI has",
+            fix="get a token from the FlowAuth that holds it",
         )
-    world = verification_places.world(settings, Engine(settings.base_environment), vault)
     reply = world.flowapi().get(SPECIFICATION)
     if reply.status != 200:
         raise ServiceError("FlowAPI does not say its scopes", why=reply.reason(), fix="invoke verify")
     scopes = reply.json()["components"]["securitySchemes"]["token"]["x-security-scopes"]
-    return token(user, vault.value(SIGNING_KEY), vault.value(AUDIENCE).text(), {ROLE: scopes}, lifetime)
+    return token(user, key, vault.value(AUDIENCE).text(), {ROLE: scopes}, lifetime)

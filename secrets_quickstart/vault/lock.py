@@ -71,5 +71,7 @@ def _busy(note: bytes) -> Busy:
 
 
 def _write(descriptor: int, note: bytes) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, note, 0)
+    """A full disk keeps the note from others, not the lock from us."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, note, 0)
