@@ -78,6 +78,13 @@ if [ "${BOOTSTRAP_ENGINE:-yes}" != no ] && ! answers; then
             say "starting the Docker Engine"
             systemctl start docker
         else
+            # left by a daemon that was killed; it would not start while some other process has that number
+            for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+                case $(cat "/proc/$(cat "$file" 2>/dev/null)/comm" 2>/dev/null) in
+                    dockerd | containerd) ;;
+                    *) rm -f "$file" ;;
+                esac
+            done
             log=/var/log/dockerd.log
             say "starting the Docker Engine in the background, its log is $log"
             # tasks whose image is here need no registry
