@@ -72,10 +72,11 @@ def swarm_ports(facts: PreflightFacts, engine: EngineFacts) -> Outcome:
         return Ok("the swarm has them")
     if not engine.local:
         return Skip("the engine is on another machine")
+    # the engine and its VXLAN devices let go of a swarm that was left only a moment later, and take them again
     taken = [
         f"{item.port}/{item.protocol} by {item.process or 'a process of another user'}"
         for item in facts.machine.listeners
-        if (item.protocol, item.port) in SWARM_PORTS
+        if (item.protocol, item.port) in SWARM_PORTS and not item.docker
     ]
     if taken:
         return Obstacle(f"ports that a swarm needs are held: {', '.join(taken)}", "stop what holds them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 TIMEOUT = 60
 """Seconds for one answer; a swarm that has lost its leader takes 20 s to say so."""
+
+UNDECIDED = 10
+"""Seconds for which an engine may be on its way into a swarm; after that it waits for a manager that is away."""
 
 
 @contextmanager
@@ -96,8 +100,17 @@ class Engine:
         return self.client.api
 
     def info(self) -> dict[str, Any]:
-        with translated("the Docker Engine does not say what it is"):
-            return dict(self.client.info())
+        """What it says of itself, once it knows whether it is in a swarm.
+
+        A swarm that is being made, by a run that was killed meanwhile, takes the engine about a second.
+        """
+        end = time.monotonic() + UNDECIDED
+        while True:
+            with translated("the Docker Engine does not say what it is"):
+                found = dict(self.client.info())
+            if found["Swarm"].get("LocalNodeState") != "pending" or time.monotonic() > end:
+                return found
+            time.sleep(0.1)
 
     def version(self) -> tuple[int, ...]:
         with translated("the Docker Engine does not say its version"):
