@@ -30,6 +30,17 @@ def _a_real_engine():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _a_swarm(_a_real_engine):
+    """One swarm for all modules, so that no purge in between takes it down; left again if it was made here."""
+    if api().info()["Swarm"]["LocalNodeState"] != "inactive":
+        yield
+        return
+    api().init_swarm("127.0.0.1", "127.0.0.1:2377", default_addr_pool=["10.88.0.0/16"], subnet_size=24)
+    yield
+    api().leave_swarm(force=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _programs():
     """What the tests start besides FlowKit, from the distribution."""
     missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
