@@ -138,11 +138,6 @@ class Settings:
     def password_length(self) -> int:
         return int(self["PASSWORD_LENGTH"])
 
-    @property
-    def tls_names(self) -> tuple[str, ...]:
-        """The names that the operator added to those of the certificate."""
-        return tuple(self["TLS_NAMES"])
-
 
 def load(folder: Path, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of `folder`: its `.env` if there is one, and above that the environment (os.environ if None).

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from secrets_quickstart.catalog.components import COMPONENTS
 from secrets_quickstart.catalog.labels import FINGERPRINT, GENERATION, IMAGE, INPUTS, NAME
 from secrets_quickstart.errors import VerificationFailed
 from secrets_quickstart.host import directories, hosts_file, processes
@@ -25,7 +26,7 @@ from secrets_quickstart.vault import Vault, key_of, storage
 from tests.fakes import FakeEngine
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = ("flowdb", "redis", "flowmachine", "flowapi")
+USED = {service.image for part in COMPONENTS if part.shipped for service in part.services}
 
 
 class Killed(BaseException):
@@ -220,7 +221,7 @@ class World:
 
 @functools.cache
 def recipes() -> dict[str, images.Recipe]:
-    return images.recipes(ROOT / "images", SHIPPED)
+    return images.recipes(ROOT / "images", sorted(USED))
 
 
 make_key = keys.signing_key

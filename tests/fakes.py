@@ -104,7 +104,7 @@ class FakeEngine(Engine):
                     self.networks.append(f"{stack}_{name}")
             for name, entry in content["services"].items():
                 known = {key: value["name"] for key, value in content["secrets"].items()}
-                for source in entry.get("secrets", ()):
+                for source, _ in _mounts(entry):
                     if known[source] not in self.secrets:
                         return Completed(argv, 1, "", f"service {name}: secret not found: {known[source]}")
                 self._put_service(stack, name, entry, known)
@@ -115,7 +115,7 @@ class FakeEngine(Engine):
         container = {
             "Image": entry["image"],
             "Env": [f"{key}={value}" for key, value in entry["environment"].items() if value is not None],
-            "Secrets": [{"SecretName": secrets[s], "File": {"Name": s}} for s in entry.get("secrets", ())],
+            "Secrets": [{"SecretName": secrets[s], "File": {"Name": t}} for s, t in _mounts(entry)],
             "Healthcheck": {"Test": entry.get("healthcheck", {}).get("test")},
         }
         spec: dict[str, Any] = {
@@ -300,3 +300,10 @@ def _labelled(labels: Mapping[str, str], filters: Mapping[str, str] | None) -> b
         return True
     name, _, value = filters["label"].partition("=")
     return labels.get(name) == value
+
+
+def _mounts(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A service's secrets: each one's name in the stack file, and the file that it becomes."""
+    return [
+        (item, item) if isinstance(item, str) else (item["source"], item["target"]) for item in entry.get("secrets", ())
+    ]

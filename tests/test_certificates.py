@@ -12,12 +12,13 @@ import trustme
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from secrets_quickstart.catalog.hosts import HOST_NAMES, LOOPBACK
 from secrets_quickstart.errors import MaterialError
 from secrets_quickstart.material import certificates, keys, names
 from secrets_quickstart.sensitive import Sensitive
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-HOSTS = names.complete(["flowkit.example.org", "192.0.2.7"])
+HOSTS = names.complete((*HOST_NAMES, *LOOPBACK), ["flowkit.example.org", "192.0.2.7"])
 
 
 @pytest.fixture(scope="module")

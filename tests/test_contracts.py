@@ -7,6 +7,7 @@ import pytest
 
 from secrets_quickstart.catalog import components, images, secrets, variables
 from secrets_quickstart.catalog.components import COMPONENTS
+from secrets_quickstart.catalog.sources import Alias, FromVariable
 from secrets_quickstart.catalog.targets import TARGETS
 from secrets_quickstart.catalog.variables.words import Location
 from secrets_quickstart.settings import load
@@ -83,7 +84,10 @@ def test_a_stack_file_declares_the_secrets_of_the_catalog_and_lets_their_names_b
     declared = FILES[component.name]._parsed(FILES[component.name].text)["secrets"]
 
     assert set(declared) == set(wanted([component.name]))
-    assert declared == {name: {"external": True, "name": f"${{{variable_of(name)}:-{name}}}"} for name in declared}
+    by_hand = {name: row.source.of for name, row in secrets.BY_NAME.items() if isinstance(row.source, Alias)}
+    assert declared == {
+        name: {"external": True, "name": f"${{{variable_of(name)}:-{by_hand.get(name, name)}}}"} for name in declared
+    }
 
 
 @ON_EVERY_COMPONENT
@@ -95,22 +99,13 @@ def test_every_secret_that_is_declared_is_mounted_and_every_one_mounted_is_decla
 
 
 @ON_EVERY_SERVICE
-def test_no_service_mounts_a_secret_twice_under_one_name(component, service):
-    mounts = entry(component, service).get("secrets", ())
-    targets = [item if isinstance(item, str) else item.get("target", item["source"]) for item in mounts]
+def test_no_service_mounts_one_object_twice(component, service):
+    """The client would give the engine the two in any order, and the service would be restarted for it."""
+    environment = {variable_of(name): object_name("s", name, 1) for name in wanted([component])}
+    content = resolved(component, **environment)
+    objects = [content["secrets"][name]["name"] for name in sources(content["services"][service])]
 
-    assert len(targets) == len(set(targets))
-
-
-@pytest.mark.parametrize("row", secrets.SECRETS, ids=lambda row: row.name)
-def test_a_secret_is_found_under_its_other_names_too(row):
-    for name in set(row.components) & FILES.keys():
-        targets = {
-            item if isinstance(item, str) else item.get("target", item["source"])
-            for service in resolved(name)["services"].values()
-            for item in service.get("secrets", ())
-        }
-        assert {row.name, *row.also} <= targets
+    assert len(objects) == len(set(objects))
 
 
 @pytest.mark.parametrize(("service", "names"), DOCUMENTED_SECRETS.items(), ids=DOCUMENTED_SECRETS)
@@ -146,7 +141,7 @@ def test_a_stack_file_speaks_of_no_variable_that_nobody_sets(component):
 @ON_EVERY_COMPONENT
 def test_every_variable_of_a_component_is_spoken_of_in_a_stack_file(component):
     """Secrets are made of the others, and some are for preflight alone."""
-    chosen = {row.source.variable for row in secrets.SECRETS if isinstance(row.source, secrets.FromVariable)}
+    chosen = {row.source.variable for row in secrets.SECRETS if isinstance(row.source, FromVariable)}
     own = {name for name, owner in variables.COMPONENT_OF.items() if owner == component.name}
 
     assert own - chosen - FILES[component.name].variables() == set()
@@ -191,7 +186,10 @@ def test_a_service_has_nothing_that_stack_deploy_ignores(component, service):
 
 @ON_EVERY_SERVICE
 def test_a_service_is_watched_limited_restarted_and_its_log_rotated(component, service):
-    limits = {name: f"{number}GB" for number, name in enumerate(("flowdb", "redis", "flowmachine", "flowapi"), 3)}
+    limits = {
+        name: f"{number}GB"
+        for number, name in enumerate(("flowdb", "redis", "flowmachine", "flowapi", "flowauth", "edge"), 3)
+    }
     given = {f"{name.upper()}_MEMORY_LIMIT": limit for name, limit in limits.items()}
     found = entry(component, service, **given)
     deploy = found["deploy"]
@@ -199,7 +197,9 @@ def test_a_service_is_watched_limited_restarted_and_its_log_rotated(component, s
     if service != "cache_cleaner" and not components.SERVICES[service].runs_once:
         assert {"test", "interval", "timeout", "retries", "start_period"} <= found["healthcheck"].keys()
     assert found["logging"] == {"driver": "json-file", "options": {"max-size": "10MB", "max-file": 5}}
-    assert deploy["resources"]["limits"]["memory"] == limits.get(service, limits["flowmachine"])
+    assert deploy["resources"]["limits"]["memory"] == limits.get(
+        service, limits["flowauth" if component == "flowauth" else "flowmachine"]
+    )
     assert deploy["restart_policy"]["condition"] == ("none" if components.SERVICES[service].runs_once else "any")
     assert deploy["restart_policy"]["delay"] == "2s"
     assert deploy["labels"]["org.flowkit.inputs"] == "by hand"
@@ -208,18 +208,20 @@ def test_a_service_is_watched_limited_restarted_and_its_log_rotated(component, s
 
 @ON_EVERY_SERVICE
 def test_a_service_that_holds_a_port_or_data_is_stopped_before_its_successor_starts(component, service):
-    deploy = entry(component, service)["deploy"]
+    found = entry(component, service)
+    deploy = found["deploy"]
 
-    assert deploy["update_config"]["order"] == deploy["rollback_config"]["order"] == "stop-first"
+    holds = found.get("ports") or found.get("volumes") or component != "flowauth"
+    order = "stop-first" if holds else "start-first"
+    assert deploy["update_config"]["order"] == deploy["rollback_config"]["order"] == order
     assert deploy["update_config"]["failure_action"] == "rollback"
 
 
 @ON_EVERY_SERVICE
-def test_a_service_publishes_the_port_of_the_catalog_and_no_other(component, service):
-    variable = components.SERVICES[service].port_variable
+def test_a_service_publishes_the_ports_of_the_catalog_and_no_other(component, service):
     ports = raw(component)[service].get("ports", ())
 
-    wanted_ports = [f"${{{variable}:?set {variable}}}"] if variable else []
+    wanted_ports = [f"${{{variable}:?set {variable}}}" for variable in components.SERVICES[service].ports]
     assert [port["published"] for port in ports] == wanted_ports
     assert all(port["mode"] == "${FLOWKIT_PORT_MODE:-host}" for port in ports)
 
@@ -227,10 +229,10 @@ def test_a_service_publishes_the_port_of_the_catalog_and_no_other(component, ser
 def test_what_has_no_password_of_its_own_is_published_by_nobody():
     published = {name for one in SHIPPED for name, service in raw(one.name).items() if "ports" in service}
 
-    assert published == {"flowdb", "redis", "flowapi"}
+    assert published == {"flowdb", "redis", "flowapi", "edge"}
 
 
-@pytest.mark.parametrize("component", ["flowdb", "flowmachine"])
+@pytest.mark.parametrize("component", ["flowdb", "flowmachine", "flowauth", "letsencrypt"])
 def test_services_with_volumes_stay_on_the_node_that_has_them(component):
     for name, service in resolved(component, DATA_CONSTRAINT="node.labels.x==true")["services"].items():
         if service.get("volumes"):

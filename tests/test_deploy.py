@@ -5,15 +5,18 @@ import threading
 import pytest
 
 from secrets_quickstart import report
+from secrets_quickstart.catalog.components import COMPONENTS
+from secrets_quickstart.catalog.targets import BY_NAME as TARGETS
 from secrets_quickstart.checks import verification_places
 from secrets_quickstart.errors import Busy, ImageError, NotConverged, SecretConflict, VerificationFailed
 from secrets_quickstart.material import keys
 from secrets_quickstart.operations.deploy import Note
 from secrets_quickstart.operations.imports import import_value
+from secrets_quickstart.steps import secrets
 from secrets_quickstart.vault import vault_lock
 from tests.deployments import World, make_key
 
-SERVICES = ["s_cache_cleaner", "s_flowapi", "s_flowdb", "s_flowmachine", "s_redis"]
+SERVICES = sorted(f"s_{service.name}" for part in COMPONENTS if part.shipped for service in part.services)
 
 
 @pytest.fixture
@@ -25,10 +28,10 @@ def test_a_deployment_makes_everything_and_verifies_it(world):
     outcome = world.deploy()
 
     assert sorted(world.engine.services) == SERVICES
-    assert len(world.engine.secrets) == 10
+    assert len(world.engine.secrets) == len(secrets.wanted(TARGETS["flowkit"].components))
     assert world.engine.labels == {"flowkit.data": "true"}
     assert b"flowkit.api" in world.hosts.read_bytes()
-    assert world.verified == [("flowdb", "flowmachine", "flowapi")]
+    assert world.verified == [TARGETS["flowkit"].components]
     assert outcome.verified
     assert outcome.changes == len([step for item in outcome.planned for step in item.plan.actions]) > 30
 

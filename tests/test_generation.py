@@ -11,14 +11,15 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secrets_quickstart.catalog.secrets import SECRETS, Derived, FromVariable, Password, Secret, SigningKey
+from secrets_quickstart.catalog.secrets import SECRETS, Secret
+from secrets_quickstart.catalog.sources import Derived, FromVariable, Password, SigningKey
 from secrets_quickstart.errors import MaterialError
 from secrets_quickstart.material import certificates, keys, own_certificate
 from secrets_quickstart.material.generation import Choices, generate, needs
 from secrets_quickstart.sensitive import Sensitive
 
 VARIABLES = {row.source.variable: f"v-{row.name.lower()}" for row in SECRETS if isinstance(row.source, FromVariable)}
-CHOICES = Choices(20, ("flowkit.example.org",), VARIABLES)
+CHOICES = Choices(20, VARIABLES | {"TLS_NAMES": "flowkit.example.org"})
 
 
 def row(source, name="ROW") -> Secret:

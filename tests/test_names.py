@@ -4,14 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secrets_quickstart.catalog.hosts import HOST_NAMES, LOOPBACK
 from secrets_quickstart.errors import MaterialError
 from secrets_quickstart.material import names
 
+OWN = (*HOST_NAMES, *LOOPBACK)
+
 
 def test_our_own_names_come_first_and_each_once():
-    found = names.complete(["FlowKit.example.org.", "localhost", "192.0.2.1", "::1", "0:0:0:0:0:0:0:1"])
+    found = names.complete(OWN, ["FlowKit.example.org.", "localhost", "192.0.2.1", "::1", "0:0:0:0:0:0:0:1"])
 
-    assert found == (*names.OWN, "flowkit.example.org", "192.0.2.1")
+    assert found == (*OWN, "flowkit.example.org", "192.0.2.1")
 
 
 @pytest.mark.parametrize(

@@ -148,4 +148,3 @@ def test_what_is_wanted_comes_from_the_catalog_and_the_settings(tmp_path):
     assert want.images_needed == ("flowdb", "flowmachine", "redis")
     assert want.memory_limits["REDIS_MEMORY_LIMIT"] == 1 << 30
     assert want.data_label == "flowkit.data"
-    assert wanted(load(tmp_path, {}), ("flowmachine",)).data_label == ""

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 
-from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS, FromVariable
+from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS
+from secrets_quickstart.catalog.sources import FromVariable
 from secrets_quickstart.errors import MaterialError
 from secrets_quickstart.material import certificates, keys
 from secrets_quickstart.material.generation import Choices
@@ -16,7 +17,7 @@ from secrets_quickstart.vault import KeyFile, Origin, Vault
 
 VARIABLES = {row.source.variable: "plain" for row in SECRETS if isinstance(row.source, FromVariable)}
 CORE = ("flowdb", "flowmachine", "flowapi")
-WHOLE = (*CORE, "flowetl", "flowauth")
+WHOLE = (*CORE, "flowetl", "flowauth", "letsencrypt")
 CHOICES = Choices(variables=VARIABLES)
 AUTHORITY = {"ca-key-flowkit.pem", "ca-flowkit.pem"}
 FLOWDB = {
@@ -153,7 +154,7 @@ def test_looking_and_planning_change_nothing_and_show_no_value(vault, tmp_path):
     before = (tmp_path / "state" / "vault").read_bytes()
     for components, choices in (
         (WHOLE, CHOICES),
-        (WHOLE, Choices(tls_names=("new.example.org",), variables=VARIABLES)),
+        (WHOLE, Choices(variables=VARIABLES | {"TLS_NAMES": "new.example.org"})),
     ):
         step = ValuesStep(vault, components, choices)
         facts = step.look()
@@ -198,7 +199,12 @@ def test_an_imported_password_reaches_what_is_built_on_it(vault):
 
     done = run(vault, WHOLE)
 
-    assert set(done) == {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CELERY__RESULT_BACKEND"}
+    assert set(done) == {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+        "AIRFLOW_DATABASE__SQL_ALCHEMY_CONN",
+        "AIRFLOW__CORE__SQL_ALCHEMY_CONN",
+        "AIRFLOW__CELERY__RESULT_BACKEND",
+    }
     assert "p%40ss%2Fword" in vault.value("AIRFLOW__CELERY__RESULT_BACKEND").text()
 
 
@@ -254,7 +260,7 @@ def test_flowauth_needs_the_signing_key_of_an_imported_verification_key(vault, s
 def test_a_new_name_renews_the_certificate_and_keeps_its_key_and_authority(vault):
     run(vault)
     before = {name: vault.value(name) for name in ("key-flowkit.pem", "ca-flowkit.pem", "ca-key-flowkit.pem")}
-    choices = Choices(tls_names=("flowkit.example.org", "localhost"), variables=VARIABLES)
+    choices = Choices(variables=VARIABLES | {"TLS_NAMES": "flowkit.example.org,localhost"})
 
     done = run(vault, choices=choices)
 
@@ -337,7 +343,7 @@ def test_an_imported_certificate_is_never_renewed(vault):
     imported_certificate(vault, not_after=datetime.now(UTC) + timedelta(days=3))
     run(vault)
 
-    step = ValuesStep(vault, CORE, Choices(tls_names=("another.example.org",), variables=VARIABLES))
+    step = ValuesStep(vault, CORE, Choices(variables=VARIABLES | {"TLS_NAMES": "another.example.org"}))
     plan = step.plan(step.look())
 
     assert plan.actions == ()
@@ -372,4 +378,4 @@ def test_the_plan_needs_no_vault_but_facts():
 
 def test_a_name_that_cannot_stand_in_a_certificate_stops_the_plan(vault):
     with pytest.raises(MaterialError, match="cannot stand in a certificate"):
-        planned(vault, choices=Choices(tls_names=("https://flowkit",), variables=VARIABLES))
+        planned(vault, choices=Choices(variables=VARIABLES | {"TLS_NAMES": "https://flowkit"}))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secrets_quickstart.catalog import images, secrets, targets
+from secrets_quickstart.catalog import images, secrets, sources, targets
 from secrets_quickstart.catalog.components import COMPONENTS, SERVICES
 from secrets_quickstart.catalog.variables import BY_NAME, COMPONENT_OF, VARIABLES
 from secrets_quickstart.catalog.variables.quantities import (
@@ -72,17 +72,17 @@ def test_every_row_is_complete(row):
 def test_no_secret_is_a_variable():
     for secret in secrets.SECRETS:
         match secret.source:
-            case secrets.FromVariable(variable):
+            case sources.FromVariable(variable):
                 row = BY_NAME[variable]
                 assert row.default is not None, "a secret needs a value"
-                assert COMPONENT_OF[variable] in secret.components
+                assert COMPONENT_OF[variable] in (*secret.components, *secret.kept_for)
             case _:
-                assert not {secret.name, *secret.also} & BY_NAME.keys()
+                assert secret.name not in BY_NAME
 
 
 def test_the_other_tables_name_only_variables_that_there_are():
     published = {name for name, row in BY_NAME.items() if isinstance(row.kind, Port) and row.kind.published}
-    named = {service.port_variable for service in SERVICES.values() if service.port_variable}
+    named = {variable for service in SERVICES.values() for variable in service.ports}
     assert named <= published
     assert {image.tag_variable for image in images.IMAGES if image.tag_variable} <= BY_NAME.keys()
     assert set(COMPONENT_OF.values()) <= {"", *(component.name for component in COMPONENTS)}
@@ -93,7 +93,7 @@ def test_the_other_tables_name_only_variables_that_there_are():
 
 def test_the_longest_stack_name_leaves_room_for_every_secret():
     longest = BY_NAME["FLOWKIT_STACK"].kind.parse("a" * 20)
-    names = [name for secret in secrets.SECRETS for name in (secret.name, *secret.also)]
+    names = [secret.name for secret in secrets.SECRETS]
     # generations are counted up to 999
     assert max(len(f"{longest}_{name}_g999") for name in names) <= 64
     with pytest.raises(ValueError, match="at most 20"):

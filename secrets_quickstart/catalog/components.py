@@ -17,10 +17,10 @@ class Service:
     """Services without which it cannot come up: it may fail as long as they are not healthy."""
     runs_once: bool = False
     """True for a job that ends when it is done."""
-    port_variable: str = ""
-    """The variable that holds its published port, or "" if it publishes none."""
+    ports: tuple[str, ...] = ()
+    """The variables that hold its published ports."""
     address: str = ""
-    """Where people find it, with `{port}` for that variable."""
+    """Where people find it, with `{port}` for the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ COMPONENTS = (
             Service(
                 "flowdb",
                 "flowdb",
-                port_variable="FLOWDB_HOST_PORT",
+                ports=("FLOWDB_HOST_PORT",),
                 address="postgresql://flowdb@localhost:{port}/flowdb",
             ),
         ),
@@ -57,7 +57,7 @@ COMPONENTS = (
         "flowmachine",
         "FlowMachine, its cache cleaner and redis",
         (
-            Service("redis", "redis", port_variable="REDIS_HOST_PORT", address="redis://localhost:{port}"),
+            Service("redis", "redis", ports=("REDIS_HOST_PORT",), address="redis://localhost:{port}"),
             Service("flowmachine", "flowmachine", needs=("flowdb", "redis")),
             Service("cache_cleaner", "flowmachine", needs=("flowdb", "redis")),
         ),
@@ -71,7 +71,7 @@ COMPONENTS = (
                 "flowapi",
                 "flowapi",
                 needs=("flowdb", "flowmachine"),
-                port_variable="FLOWAPI_HOST_PORT",
+                ports=("FLOWAPI_HOST_PORT",),
                 address="https://flowkit.api:{port}",
             ),
         ),
@@ -85,10 +85,10 @@ COMPONENTS = (
             Service("flowetl_redis", "redis"),
             Service("flowetl_init", "flowetl", needs=("flowetl_db",), runs_once=True),
             Service("flowetl_scheduler", "flowetl", needs=("flowetl_init",)),
-            Service("flowetl_webserver", "flowetl", needs=("flowetl_init",), port_variable="FLOWETL_HOST_PORT"),
+            Service("flowetl_webserver", "flowetl", needs=("flowetl_init",), ports=("FLOWETL_HOST_PORT",)),
             Service("flowetl_worker", "flowetl", needs=("flowetl_init", "flowetl_redis")),
             Service("flowetl_triggerer", "flowetl", needs=("flowetl_init",)),
-            Service("flowetl_flower", "flowetl", needs=("flowetl_redis",), port_variable="FLOWETL_CELERY_PORT"),
+            Service("flowetl_flower", "flowetl", needs=("flowetl_redis",), ports=("FLOWETL_CELERY_PORT",)),
         ),
         requires=("flowdb",),
         shipped=False,
@@ -103,17 +103,22 @@ COMPONENTS = (
                 "flowauth",
                 "flowauth",
                 needs=("flowauth_postgres", "flowauth_redis"),
-                port_variable="FLOWAUTH_HOST_PORT",
             ),
         ),
-        shipped=False,
     ),
     Component(
         "letsencrypt",
-        "the TLS edge",
-        (Service("edge", "edge", needs=("flowauth",), port_variable="EDGE_HTTPS_PORT"),),
+        "FlowAuth's TLS edge",
+        (
+            Service(
+                "edge",
+                "edge",
+                needs=("flowauth",),
+                ports=("FLOWAUTH_HOST_PORT", "EDGE_HTTP_PORT"),
+                address="https://{DOMAIN_NAME}:{port}",
+            ),
+        ),
         requires=("flowauth",),
-        shipped=False,
     ),
 )
 

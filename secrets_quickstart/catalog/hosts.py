@@ -3,3 +3,6 @@
 from __future__ import annotations
 
 HOST_NAMES = ("flowkit.api", "flow.api")
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""What every machine calls itself."""

@@ -43,7 +43,7 @@ IMAGES = (
     Image("flowetl", "flowminder/flowetl", FLOWKIT_RELEASE, "CONTAINER_TAG", shipped=False),
     Image("flowauth", "flowminder/flowauth", FLOWKIT_RELEASE, "CONTAINER_TAG"),
     Image("postgres", "postgres", "15-bookworm", "POSTGRES_TAG"),
-    Image("edge", "caddy", "2", "EDGE_TAG", shipped=False),
+    Image("edge", "caddy", "2", "EDGE_TAG"),
 )
 
 BY_NAME = {image.name: image for image in IMAGES}

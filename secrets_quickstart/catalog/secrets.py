@@ -1,96 +1,29 @@
 """The table of secrets: what each is for and where its value comes from; never a value.
 
-The names are FlowKit's documented ones; the files that its code reads under other names are in `also`.
+The names are FlowKit's documented ones; where its code reads a
+value under another, that is an Alias, in an object of its own: a service that mounts one object twice is given the two
+mounts in any order, and restarted for it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Password:
-    """Letters and digits; the length is the operator's choice (PASSWORD_LENGTH)."""
-
-
-@dataclass(frozen=True, slots=True)
-class FernetKey:
-    """32 random bytes in URL-safe base64."""
-
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """An RSA private key, PEM (PKCS #8)."""
-
-    bits: int = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationKey:
-    """The public half of another secret, PEM; or imported, when the signing key is somewhere else."""
-
-    of: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorityKey:
-    """The private key of our own certificate authority, PEM."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorityCertificate:
-    """The certificate of our own certificate authority, PEM."""
-
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class LeafKey:
-    """The private key of the TLS certificate, PEM."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeafCertificate:
-    """The TLS certificate and then its CA's, PEM; or the operator's own, imported."""
-
-    key: str
-    authority: str
-    authority_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class FromVariable:
-    """The value of a variable: not secret, but read by FlowKit as a secret."""
-
-    variable: str
-
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """A text with other secrets in it: `{NAME}` is that value."""
-
-    text: str
-    quoted: bool = True
-    """Whether the values are quoted as in a URL."""
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        from string import Formatter
-
-        return tuple(field for _, field, _, _ in Formatter().parse(self.text) if field)
-
-
-Source = (
-    Password
-    | FernetKey
-    | SigningKey
-    | VerificationKey
-    | AuthorityKey
-    | AuthorityCertificate
-    | LeafKey
-    | LeafCertificate
-    | FromVariable
-    | Derived
+from secrets_quickstart.catalog.hosts import HOST_NAMES, LOOPBACK
+from secrets_quickstart.catalog.sources import (
+    Alias,
+    AuthorityCertificate,
+    AuthorityKey,
+    Derived,
+    FernetKey,
+    FromVariable,
+    LeafCertificate,
+    LeafKey,
+    Password,
+    SigningKey,
+    Source,
+    TrustedCertificates,
+    VerificationKey,
 )
 
 
@@ -103,8 +36,8 @@ class Secret:
     source: Source
     components: tuple[str, ...]
     """The components whose stack files mount it; empty for one that stays in the vault."""
-    also: tuple[str, ...] = ()
-    """The other names under which it is mounted, because FlowKit's code reads it there."""
+    kept_for: tuple[str, ...] = ()
+    """The components for whose sake one that stays in the vault is made; empty for all."""
     public: bool = False
     """True for what may be given to anybody, such as a certificate."""
 
@@ -176,12 +109,29 @@ SECRETS = (
         (),
         public=True,
     ),
+    Secret(
+        "trusted-flowkit.pem",
+        "whom FlowAuth trusts to be a FlowAPI, and its edge to be a certificate authority",
+        TrustedCertificates("ca-flowkit.pem"),
+        ("flowauth", "letsencrypt"),
+        public=True,
+    ),
     Secret("key-flowkit.pem", "key of the TLS certificate", LeafKey(), ("flowapi",)),
     Secret(
         "cert-flowkit.pem",
         "TLS certificate, followed by its CA's",
-        LeafCertificate("key-flowkit.pem", "ca-flowkit.pem", "ca-key-flowkit.pem"),
+        LeafCertificate(
+            "key-flowkit.pem", "ca-flowkit.pem", "ca-key-flowkit.pem", (*HOST_NAMES, *LOOPBACK), "TLS_NAMES"
+        ),
         ("flowapi",),
+        public=True,
+    ),
+    Secret("key-flowauth.pem", "key of FlowAuth's TLS certificate", LeafKey(), ("letsencrypt",)),
+    Secret(
+        "cert-flowauth.pem",
+        "FlowAuth's TLS certificate, followed by its CA's",
+        LeafCertificate("key-flowauth.pem", "ca-flowkit.pem", "ca-key-flowkit.pem", LOOPBACK, "DOMAIN_NAME"),
+        ("letsencrypt",),
         public=True,
     ),
     Secret(
@@ -189,13 +139,32 @@ SECRETS = (
         "name of FlowAuth's first administrator",
         FromVariable("FLOWAUTH_ADMIN_USER"),
         ("flowauth",),
-        also=("FLOWAUTH_ADMIN_USERNAME",),
+    ),
+    Secret(
+        "FLOWAUTH_ADMIN_USERNAME",
+        "the same name, as FlowAuth's code reads it",
+        Alias("FLOWAUTH_ADMIN_USER"),
+        ("flowauth",),
     ),
     Secret(
         "FLOWAUTH_ADMIN_PASSWORD",
         "password of FlowAuth's first administrator",
         Password(),
         ("flowauth",),
+    ),
+    Secret(
+        "FLOWAUTH_ANALYST_USER",
+        "name of the first user that quickstart makes in FlowAuth",
+        FromVariable("FLOWAUTH_ANALYST_USER"),
+        (),
+        kept_for=("flowauth",),
+    ),
+    Secret(
+        "FLOWAUTH_ANALYST_PASSWORD",
+        "the password that this user begins with",
+        Password(),
+        (),
+        kept_for=("flowauth",),
     ),
     Secret("FLOWAUTH_DB_PASSWORD", "password of FlowAuth's database", Password(), ("flowauth",)),
     Secret("FLOWAUTH_FERNET_KEY", "encrypts the tokens that FlowAuth keeps", FernetKey(), ("flowauth",)),
@@ -215,8 +184,18 @@ SECRETS = (
         "where Airflow's database is",
         Derived(FLOWETL_DB),
         ("flowetl",),
-        # the documented name, which nothing reads, and the one that the official entrypoint insists on
-        also=("AIRFLOW_DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN"),
+    ),
+    Secret(
+        "AIRFLOW_DATABASE__SQL_ALCHEMY_CONN",
+        "the same, under the documented name, which nothing reads",
+        Alias("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"),
+        ("flowetl",),
+    ),
+    Secret(
+        "AIRFLOW__CORE__SQL_ALCHEMY_CONN",
+        "the same, under the name that the official entrypoint insists on",
+        Alias("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"),
+        ("flowetl",),
     ),
     Secret("AIRFLOW__CORE__FERNET_KEY", "encrypts connections in Airflow's database", FernetKey(), ("flowetl",)),
     Secret("AIRFLOW__WEBSERVER__SECRET_KEY", "signs Airflow's sessions and logs", Password(), ("flowetl",)),

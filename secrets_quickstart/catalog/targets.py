@@ -40,7 +40,7 @@ TARGETS = (
     Target("flowmachine", "FlowMachine with what it requires", ("flowmachine",), ("flowdb",)),
     Target("flowapi", "FlowAPI with what it requires", ("flowapi",), ("flowdb", "flowmachine")),
     Target("flowetl", "FlowDB and FlowETL: files loaded day by day", ("flowetl",), ("flowdb",)),
-    Target("flowauth", "FlowAuth with its database and redis", ("flowauth",)),
+    Target("flowauth", "FlowAuth with its database and redis, behind TLS", ("flowauth", "letsencrypt")),
     Target(
         "flowkit",
         "everything that this version ships",

@@ -144,15 +144,18 @@ def certificate_fits(facts: PreflightFacts) -> Outcome:
         return Obstacle(f"{name}: {why}", f"invoke secrets.import {name} FILE, with a PEM file")
     misfits = [item.name for item in facts.custody.certificates if not item.fits_key]
     if misfits:
-        return Obstacle(
-            f"{misfits[0]} is for another key than key-flowkit.pem", "import both again, the key and its certificate"
-        )
+        key = misfits[0].replace("cert-", "key-")
+        return Obstacle(f"{misfits[0]} is for another key than {key}", "import both again, the key and its certificate")
     return Ok("it is for our key") if facts.custody.certificates else Skip("there is none yet")
 
 
 def certificate_dates(facts: PreflightFacts) -> Outcome:
     outcomes = [_dates(item, facts) for item in facts.custody.certificates]
-    return outcomes[0] if outcomes else Skip("there is none yet")
+    return max(outcomes, key=_gravity, default=Skip("there is none yet"))
+
+
+def _gravity(outcome: Outcome) -> int:
+    return (Skip, Ok, Warn, Obstacle).index(type(outcome))
 
 
 def _dates(item: HeldCertificate, facts: PreflightFacts) -> Outcome:
@@ -178,16 +181,19 @@ def _dates(item: HeldCertificate, facts: PreflightFacts) -> Outcome:
 
 
 def certificate_names(facts: PreflightFacts) -> Outcome:
-    for item in facts.custody.certificates:
-        if not item.lacking:
-            continue
-        if item.ours:
-            return Ok(f"a new one with {', '.join(item.lacking)} will be made")
-        return Warn(
-            f"{item.name} is not for {', '.join(item.lacking)}: clients that use them are refused",
-            "have it issued for these names too, or reach FlowAPI by the names it has",
-        )
-    return Ok("all names") if facts.custody.certificates else Skip("there is none yet")
+    outcomes = [_names(item) for item in facts.custody.certificates]
+    return max(outcomes, key=_gravity, default=Skip("there is none yet"))
+
+
+def _names(item: HeldCertificate) -> Outcome:
+    if not item.lacking:
+        return Ok("all names")
+    if item.ours:
+        return Ok(f"a new {item.name} with {', '.join(item.lacking)} will be made")
+    return Warn(
+        f"{item.name} is not for {', '.join(item.lacking)}: clients that use them are refused",
+        "have it issued for these names too, or use the names it has",
+    )
 
 
 CHECKS = (

@@ -8,17 +8,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from secrets_quickstart.catalog.secrets import (
-    BY_NAME,
-    Derived,
-    FromVariable,
-    LeafCertificate,
-    Password,
-    Secret,
-)
+from secrets_quickstart.catalog.secrets import BY_NAME, Secret
+from secrets_quickstart.catalog.sources import Alias, Derived, FromVariable, LeafCertificate, Password
 from secrets_quickstart.errors import MaterialError, VaultError
 from secrets_quickstart.material import certificates, names
 from secrets_quickstart.material.certificates import CertificateFacts
+from secrets_quickstart.material.generation import Choices
 from secrets_quickstart.material.passwords import SHORTEST
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
@@ -108,7 +103,7 @@ def custody_facts(settings: Settings, vault: Vault | VaultError | None) -> Custo
         return CustodyFacts(path, exists=False, creatable=_creatable(settings), key_beside=beside, exposed=exposed)
     if isinstance(vault, VaultError):
         return CustodyFacts(path, exists=True, problem=str(vault), fix=vault.fix, key_beside=beside, exposed=exposed)
-    held, spoiled = _certificates(vault, names.complete(settings.tls_names))
+    held, spoiled = _certificates(vault, Choices(variables=settings.texts()))
     return CustodyFacts(
         path=path,
         exists=True,
@@ -149,7 +144,7 @@ def _creatable(settings: Settings) -> bool:
 def _guarded(name: str) -> bool:
     """Whether a value of that name has to be hard to guess."""
     row = BY_NAME.get(name)
-    return row is None or not (row.public or isinstance(row.source, (FromVariable, Derived)))
+    return row is None or not (row.public or isinstance(row.source, (Alias, Derived, FromVariable)))
 
 
 def weaknesses(values: Mapping[str, Sensitive]) -> dict[str, str]:
@@ -187,14 +182,14 @@ def loose(settings: Settings, values: Mapping[str, Sensitive]) -> tuple[str, ...
     return tuple(sorted(name for name in settings.given if (text := settings.text(name)) and text.encode() in secret))
 
 
-def _certificates(vault: Vault, wanted: tuple[str, ...]) -> tuple[tuple[HeldCertificate, ...], dict[str, str]]:
+def _certificates(vault: Vault, choices: Choices) -> tuple[tuple[HeldCertificate, ...], dict[str, str]]:
     held: list[HeldCertificate] = []
     spoiled: dict[str, str] = {}
     for row in BY_NAME.values():
         if not isinstance(row.source, LeafCertificate) or row.name not in vault:
             continue
         try:
-            held.append(_held(vault, row.name, row.source, wanted))
+            held.append(_held(vault, row.name, row.source, choices.names(row.source)))
         except MaterialError as error:
             spoiled[row.name] = str(error)
     return tuple(held), spoiled

@@ -59,9 +59,9 @@ def wanted(settings: Settings, chosen: Sequence[str], *, start_empty: bool = Fal
         components=tuple(chosen),
         services=tuple(service.name for service in services),
         ports=tuple(
-            PublishedPort(service.port_variable, service.name, settings[service.port_variable])
+            PublishedPort(variable, service.name, settings[variable])
             for service in services
-            if service.port_variable
+            for variable in service.ports
         ),
         port_mode=settings["FLOWKIT_PORT_MODE"],
         endpoint_mode=settings["FLOWKIT_ENDPOINT_MODE"],
@@ -69,7 +69,7 @@ def wanted(settings: Settings, chosen: Sequence[str], *, start_empty: bool = Fal
         images_needed=tuple(row.name for row in images.IMAGES if row.name in used),
         address_pool=settings.text("FLOWKIT_ADDRESS_POOL") or "",
         memory_limits={name: settings[name] for name in settings if name in limits and settings[name]},
-        data_label=settings["FLOWKIT_DATA_NODE_LABEL"] if "flowdb" in chosen else "",
+        data_label=settings["FLOWKIT_DATA_NODE_LABEL"],
         start_empty=start_empty,
     )
 

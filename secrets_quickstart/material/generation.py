@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import assert_never
 from urllib.parse import quote
 
-from secrets_quickstart.catalog.secrets import (
+from secrets_quickstart.catalog.secrets import Secret
+from secrets_quickstart.catalog.sources import (
+    Alias,
     AuthorityCertificate,
     AuthorityKey,
     Derived,
@@ -18,9 +20,9 @@ from secrets_quickstart.catalog.secrets import (
     LeafCertificate,
     LeafKey,
     Password,
-    Secret,
     SigningKey,
     Source,
+    TrustedCertificates,
     VerificationKey,
 )
 from secrets_quickstart.errors import MaterialError
@@ -33,16 +35,18 @@ class Choices:
     """What the operator decides about values."""
 
     password_length: int = 16
-    tls_names: tuple[str, ...] = ()
-    """Names and addresses beside our own for the TLS certificate."""
     variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """At least those that the rows' FromVariable name."""
+
+    def names(self, source: LeafCertificate) -> tuple[str, ...]:
+        """The names and addresses that a certificate is for; raises MaterialError for one that cannot be."""
+        return names.complete(source.names, names.split(self.variables.get(source.variable, "")))
 
 
 def needs(source: Source) -> tuple[str, ...]:
     """The names of the secrets that a value is made of."""
     match source:
-        case VerificationKey(of=of):
+        case VerificationKey(of=of) | TrustedCertificates(of=of) | Alias(of=of):
             return (of,)
         case AuthorityCertificate(key=key):
             return (key,)
@@ -71,6 +75,8 @@ def generate(row: Secret, values: Mapping[str, Sensitive], choices: Choices) -> 
             return keys.signing_key(bits)
         case VerificationKey(of=of):
             return keys.verification_key(_part(row, of, values))
+        case TrustedCertificates(of=of) | Alias(of=of):
+            return _part(row, of, values)
         case AuthorityKey() | LeafKey():
             return keys.elliptic_key()
         case AuthorityCertificate(key=key):
@@ -80,7 +86,7 @@ def generate(row: Secret, values: Mapping[str, Sensitive], choices: Choices) -> 
                 _part(row, key, values),
                 _part(row, authority, values),
                 _part(row, authority_key, values),
-                names.complete(choices.tls_names),
+                choices.names(source),
                 datetime.now(UTC),
             )
         case FromVariable(variable=variable):

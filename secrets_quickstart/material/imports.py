@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from secrets_quickstart.catalog.secrets import (
+from secrets_quickstart.catalog.secrets import Secret
+from secrets_quickstart.catalog.sources import (
+    Alias,
     AuthorityCertificate,
     AuthorityKey,
     Derived,
@@ -13,8 +15,8 @@ from secrets_quickstart.catalog.secrets import (
     LeafCertificate,
     LeafKey,
     Password,
-    Secret,
     SigningKey,
+    TrustedCertificates,
     VerificationKey,
 )
 from secrets_quickstart.errors import MaterialError
@@ -28,7 +30,7 @@ def checked(row: Secret, value: Sensitive) -> Sensitive:
     A certificate and its key are held against each other by `own_certificate.check_pair`, once both are there.
     """
     match row.source:
-        case Password() | FromVariable() | Derived():
+        case Password() | FromVariable() | Derived() | Alias():
             return _line(row, value)
         case FernetKey():
             return _fernet_key(row, value)
@@ -38,7 +40,7 @@ def checked(row: Secret, value: Sensitive) -> Sensitive:
             return keys.check_verification_key(value)
         case AuthorityKey() | LeafKey():
             return keys.check_tls_key(value)
-        case AuthorityCertificate() | LeafCertificate():
+        case AuthorityCertificate() | LeafCertificate() | TrustedCertificates():
             return certificates.joined(certificates.parse(value))  # without a key that stood in the same file
         case _:
             assert_never(row.source)

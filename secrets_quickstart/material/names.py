@@ -6,16 +6,19 @@ import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from secrets_quickstart.catalog.hosts import HOST_NAMES
 from secrets_quickstart.errors import MaterialError
 
-OWN = (*HOST_NAMES, "localhost", "127.0.0.1", "::1")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 
 
-def complete(extra: Iterable[str]) -> tuple[str, ...]:
+def complete(own: Iterable[str], extra: Iterable[str]) -> tuple[str, ...]:
     """Our own names, then the operator's, each once and in its usual spelling; raises MaterialError."""
-    return tuple(dict.fromkeys((*OWN, *(canonical(name) for name in extra))))
+    return tuple(dict.fromkeys((*own, *(canonical(name) for name in extra))))
+
+
+def split(text: str) -> tuple[str, ...]:
+    """The names in the text of a variable, which has commas between them."""
+    return tuple(name for name in text.split(",") if name)
 
 
 def canonical(name: str) -> str:

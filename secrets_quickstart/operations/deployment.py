@@ -89,7 +89,7 @@ class Deployment:
     def preparation(self) -> list[list[Step[Any]]]:
         """What comes before the stack, in lanes that do not need one another."""
         settings, order = self.settings, self.order
-        choices = Choices(settings.password_length, settings.tls_names, settings.texts())
+        choices = Choices(settings.password_length, settings.texts())
         prepared: list[Step[Any]] = [
             MembershipStep(self._engine, settings["FLOWKIT_DATA_NODE_LABEL"], settings.text("FLOWKIT_ADDRESS_POOL")),
             ValuesStep(self._vault, order.components, choices),
@@ -145,10 +145,11 @@ def wanted_images(order: Order) -> tuple[str, ...]:
 
 
 def addresses(settings: Settings, order: Order) -> list[tuple[str, str]]:
-    """Where people find the order's services: title and address."""
+    """Where people find the order's services: name and address."""
     services = (service for name in order.components for service in components.BY_NAME[name].services)
+    texts = settings.texts()
     return [
-        (service.name, service.address.format(port=settings[service.port_variable]))
+        (service.name, service.address.format(port=settings[service.ports[0]], **texts).removesuffix(":443"))
         for service in services
         if service.address
     ]

@@ -6,16 +6,15 @@ import contextlib
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
-from secrets_quickstart.catalog.secrets import BY_NAME, DATABASE_PASSWORDS, LeafCertificate, LeafKey, Secret
+from secrets_quickstart.catalog.secrets import BY_NAME, DATABASE_PASSWORDS, SECRETS, Secret
+from secrets_quickstart.catalog.sources import LeafCertificate, LeafKey
 from secrets_quickstart.checks.data import Place
 from secrets_quickstart.errors import MaterialError, UsageError
-from secrets_quickstart.material import own_certificate
+from secrets_quickstart.material import names, own_certificate
 from secrets_quickstart.material.imports import checked
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.vault import Origin, Vault, key_of, vault_lock
-
-CERTIFICATE, KEY = "cert-flowkit.pem", "key-flowkit.pem"
 
 
 def row_of(name: str) -> Secret:
@@ -47,14 +46,21 @@ def import_value(settings: Settings, name: str, value: Sensitive) -> bool:
         return True
 
 
-def install_certificate(settings: Settings, certificate: Sensitive, key: Sensitive) -> bool:
+def install_certificate(settings: Settings, row: Secret, certificate: Sensitive, key: Sensitive) -> bool:
     """Put the operator's own TLS certificate and its key into the vault; False if both are there already.
 
-    Raises MaterialError when they do not match, are out of date, or are not for the names in TLS_NAMES.  Our own names
-    are not asked for: no public authority vouches for flowkit.api or localhost.
+    Raises MaterialError when they do not match, are out of date, or are not for the names that the operator set.  Our
+    own names are not asked for: no public authority vouches for flowkit.api or localhost.
     """
-    own_certificate.check_pair(certificate, key, settings.tls_names, datetime.now(UTC))
-    fit = {CERTIFICATE: checked(BY_NAME[CERTIFICATE], certificate), KEY: checked(BY_NAME[KEY], key)}
+    if not isinstance(row.source, LeafCertificate):
+        raise TypeError(row.name)
+    chosen = names.split(settings.text(row.source.variable) or "")
+    wanted = [name for name in chosen if name not in row.source.names]
+    own_certificate.check_pair(certificate, key, wanted, datetime.now(UTC))
+    fit = {
+        row.name: checked(row, certificate),
+        row.source.key: checked(BY_NAME[row.source.key], key),
+    }
     with vault_lock(settings.vault_path, "invoke certs.install"):
         vault = Vault.open_or_create(settings.vault_path, key_of(settings))
         new = {name: value for name, value in fit.items() if name not in vault or vault.value(name) != value}
@@ -78,14 +84,12 @@ def _refuse_to_lock_out(settings: Settings, vault: Vault, name: str) -> None:
 def _refuse_half_a_pair(row: Secret, value: Sensitive, vault: Vault) -> None:
     """A TLS certificate and its key come together, once there is one of them."""
     match row.source:
-        case LeafCertificate():
-            pair = (value, vault.value(KEY)) if KEY in vault else None
-        case LeafKey():
-            pair = (vault.value(CERTIFICATE), value) if CERTIFICATE in vault else None
+        case LeafCertificate(key=key) if key in vault:
+            pair = (value, vault.value(key))
+        case LeafKey() if (certificate := _certificate_of(row)) in vault:
+            pair = (vault.value(certificate), value)
         case _:
             return
-    if pair is None:
-        return
     with contextlib.suppress(MaterialError):
         own_certificate.check_pair(*pair, (), datetime.now(UTC))
         return
@@ -94,3 +98,7 @@ def _refuse_half_a_pair(row: Secret, value: Sensitive, vault: Vault) -> None:
         why="it does not fit the other half in the vault",
         fix="give both at once: invoke certs.install CERTIFICATE KEY",
     )
+
+
+def _certificate_of(key: Secret) -> str:
+    return next(row.name for row in SECRETS if isinstance(row.source, LeafCertificate) and row.source.key == key.name)

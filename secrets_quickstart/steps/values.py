@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
-from secrets_quickstart.catalog.secrets import (
-    BY_NAME,
-    SECRETS,
+from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS, Secret
+from secrets_quickstart.catalog.sources import (
+    Alias,
     AuthorityCertificate,
     AuthorityKey,
     Derived,
@@ -22,8 +22,8 @@ from secrets_quickstart.catalog.secrets import (
     LeafCertificate,
     LeafKey,
     Password,
-    Secret,
     SigningKey,
+    TrustedCertificates,
     VerificationKey,
 )
 from secrets_quickstart.errors import MaterialError
@@ -111,7 +111,9 @@ class ValuesStep:
         self._vault = vault
         self._choices = choices
         mounted = {row.name for row in SECRETS if set(row.components) & set(components)}
-        kept = {row.name for row in SECRETS if not row.components}  # stays in the vault: our certificate authority
+        # stays in the vault: our certificate authority, FlowAuth's first user
+        idle = {row.name for row in SECRETS if row.kept_for and not set(row.kept_for) & set(components)}
+        kept = {row.name for row in SECRETS if not row.components} - idle
         # what signs tokens: verification needs one, wherever FlowAuth runs
         signing = {row.source.of for row in SECRETS if isinstance(row.source, VerificationKey)}
         self._mounted = frozenset(mounted)
@@ -173,7 +175,7 @@ class ValuesStep:
             case FromVariable(variable=variable):
                 changed = generate(row, parts, self._choices) != present
                 return f"{variable} has changed" if changed else ""
-            case Derived() | VerificationKey():
+            case Derived() | VerificationKey() | TrustedCertificates() | Alias():
                 whole = len(parts) == len(needs(row.source))
                 changed = whole and generate(row, parts, self._choices) != present
                 return f"it does not follow from {' and '.join(parts)}" if changed else ""
@@ -215,7 +217,9 @@ class ValuesStep:
         match row.source:
             case FromVariable(variable=variable) if not fact.generation or fact.differs:
                 return Choose(row.name, variable, following)
-            case Derived() | VerificationKey() if not fact.generation or fact.differs or changed:
+            case Derived() | VerificationKey() | TrustedCertificates() | Alias() if (
+                not fact.generation or fact.differs or changed
+            ):
                 return Derive(row.name, needs(row.source), following)
             case FromVariable(variable=variable):
                 return Unchanged(row.name, f"as {variable} says")
@@ -234,12 +238,12 @@ class ValuesStep:
             return f"{' and '.join(changed)} will be another"
         if fact.differs or fact.certificate is None:
             return fact.differs
-        is_leaf = isinstance(row.source, LeafCertificate)
-        if is_leaf:
-            lacking = names.missing(names.complete(self._choices.tls_names), fact.certificate.names)
+        before = RENEW_AUTHORITY_BEFORE
+        if isinstance(row.source, LeafCertificate):
+            before = RENEW_BEFORE
+            lacking = names.missing(self._choices.names(row.source), fact.certificate.names)
             if lacking:
                 return f"it is not for {', '.join(lacking)}"
-        before = RENEW_BEFORE if is_leaf else RENEW_AUTHORITY_BEFORE
         return (
             f"it expires on {fact.certificate.not_after:%Y-%m-%d}" if fact.certificate.not_after - now < before else ""
         )
@@ -257,8 +261,8 @@ class ValuesStep:
             case AuthorityCertificate():
                 return "a certificate for our own authority"
             case LeafCertificate():
-                return f"a certificate for {', '.join(names.complete(self._choices.tls_names))}"
-            case FromVariable() | Derived() | VerificationKey():
+                return f"a certificate for {', '.join(self._choices.names(row.source))}"
+            case FromVariable() | Derived() | VerificationKey() | TrustedCertificates() | Alias():
                 return row.purpose
             case _:
                 assert_never(row.source)

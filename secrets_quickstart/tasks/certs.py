@@ -21,7 +21,7 @@ def status(_c: Context, json: bool = False) -> None:
     vault = open_vault(settings())
     now = datetime.now(UTC)
     rows = []
-    for name in ("ca-flowkit.pem", "cert-flowkit.pem"):
+    for name in ("ca-flowkit.pem", "cert-flowkit.pem", "cert-flowauth.pem"):
         if name in vault:
             facts = describe(vault.value(name))
             expires = f"{facts.not_after:%Y-%m-%d}"
@@ -36,14 +36,20 @@ def status(_c: Context, json: bool = False) -> None:
 
 @task(
     positional=["certificate", "key"],
-    help={"certificate": "PEM: yours, then those that signed it.", "key": "PEM: its private key."},
+    help={
+        "certificate": "PEM: yours, then those that signed it.",
+        "key": "PEM: its private key.",
+        "flowauth": "For FlowAuth, in place of FlowAPI.",
+    },
 )
-def install(_c: Context, certificate: str, key: str) -> None:
+def install(_c: Context, certificate: str, key: str, flowauth: bool = False) -> None:
     """Use a certificate and key of your own (they must match, be valid now, and be for your names)."""
-    from secrets_quickstart.operations.imports import install_certificate
+    from secrets_quickstart.operations.imports import install_certificate, row_of
 
-    if install_certificate(settings(), given(certificate), given(key)):
-        report.result(f"{Path(certificate).name} is in the vault; the next deploy brings it to FlowAPI")
+    row = row_of("cert-flowauth.pem" if flowauth else "cert-flowkit.pem")
+    if install_certificate(settings(), row, given(certificate), given(key)):
+        user = "FlowAuth" if flowauth else "FlowAPI"
+        report.result(f"{Path(certificate).name} is in the vault; the next deploy brings it to {user}")
     else:
         report.result("nothing to do: the vault holds this certificate and key already")
 

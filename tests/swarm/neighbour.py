@@ -29,6 +29,8 @@ def neighbour(where: Path, stack: str, ports: int = 27000, **variables: str) -> 
             "FLOWDB_HOST_PORT": str(ports + 432),
             "REDIS_HOST_PORT": str(ports + 379),
             "FLOWAPI_HOST_PORT": str(ports + 90),
+            "FLOWAUTH_HOST_PORT": str(ports + 443),
+            "EDGE_HTTP_PORT": str(ports + 80),
             "FLOWKIT_HOSTS_FILE": str(hosts),
             "FLOWKIT_IMAGES": "local",  # nobody has to be asked for them
             **variables,

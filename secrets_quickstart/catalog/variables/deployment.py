@@ -127,6 +127,12 @@ VARIABLES = (
     Variable("FLOWKIT_HOSTS_ENTRY", Flag(), "true", "Whether flowkit.api and flow.api are put into the hosts file."),
     Variable("FLOWKIT_HOSTS_FILE", Location(), "/etc/hosts", "That file."),
     Variable("FLOWKIT_HOSTS_ADDRESS", Address(), "127.0.0.1", "The address that those names get there."),
+    Variable(
+        "FLOWAUTH_ROLES_FILE",
+        Location(),
+        "docs/roles.yml",
+        "The file that says which roles and limits FlowAPI has in FlowAuth.",
+    ),
     Variable("LOG_MAX_SIZE", Size(low=MB), "10MB", "How large one log file of a container may grow."),
     Variable("LOG_MAX_FILE", Integer(1, 1000), "5", "How many log files of a container are kept."),
 )

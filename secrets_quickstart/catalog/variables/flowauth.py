@@ -7,16 +7,29 @@ from secrets_quickstart.catalog.variables.quantities import Flag, Integer, Port
 from secrets_quickstart.catalog.variables.variable import Variable
 from secrets_quickstart.catalog.variables.words import Choice, Text
 
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+
 HOST = Text("a host name", r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
 VARIABLES = (
-    Variable("FLOWAUTH_HOST_PORT", Port(published=True), "8000", "The port of this machine where FlowAuth answers."),
     Variable(
         "FLOWAUTH_ADMIN_USER",
         Text("a name of at most 75 characters without blanks", r"[A-Za-z0-9][\w.@+-]{0,74}"),
         "admin",
         "The name of FlowAuth's first administrator.",
         also=("FLOWAUTH_ADMIN_USERNAME",),
+    ),
+    Variable(
+        "FLOWAUTH_ANALYST_USER",
+        Text("a name of at most 75 characters without blanks", r"[A-Za-z0-9][\w.@+-]{0,74}"),
+        "analyst",
+        "The name of the first user, whom quickstart makes together with FlowAuth's roles.",
+    ),
+    Variable(
+        "FLOWAUTH_REPLICAS",
+        Integer(1, 20),
+        "1",
+        "How many FlowAuths run side by side. More than one needs FLOWAUTH_CACHE_BACKEND=redis.",
     ),
     Variable(
         "DB_URI",
@@ -66,20 +79,39 @@ VARIABLES = (
 )
 
 EDGE = (
-    Variable("EDGE_HTTP_PORT", Port(published=True), "80", "The port for plain HTTP, which leads to HTTPS."),
-    Variable("EDGE_HTTPS_PORT", Port(published=True), "443", "The port for HTTPS."),
     Variable(
-        "FLOWAUTH_DOMAIN",
-        HOST,
-        None,
-        "The public name of FlowAuth, for which a certificate is acquired.",
-        otherwise="the edge cannot be deployed.",
+        "FLOWAUTH_HOST_PORT",
+        Port(published=True),
+        "443",
+        "The port of this machine where FlowAuth answers, over HTTPS.",
     ),
     Variable(
-        "LETSENCRYPT_EMAIL",
+        "EDGE_HTTP_PORT",
+        Port(published=True),
+        "80",
+        "The port for plain HTTP, which leads to HTTPS, and where ACME may ask.",
+    ),
+    Variable("DOMAIN_NAME", HOST, "localhost", "The name by which people reach FlowAuth."),
+    Variable(
+        "FLOWAUTH_CERTIFICATE",
+        Choice(("vault", "acme")),
+        "vault",
+        "Where FlowAuth's certificate comes from: vault is our own authority's, or yours after "
+        "`invoke certs.install --flowauth`; acme is acquired from Let's Encrypt for DOMAIN_NAME, and renewed.",
+    ),
+    Variable(
+        "EMAIL_ADDRESS",
         Text("an e-mail address", r"[\w.+-]{1,64}@[\w-]+(\.[\w-]+)*"),
         None,
         "Where Let's Encrypt writes to about that certificate.",
         otherwise="it writes to nobody.",
     ),
+    Variable(
+        "ACME_DIRECTORY",
+        Text("an https:// address", r"https://[\w.-]+(:\d{1,5})?(/[\w./-]*)?"),
+        LETS_ENCRYPT,
+        "The ACME directory that is asked for it. Another than Let's Encrypt's is trusted by trusted-flowkit.pem "
+        "(`invoke secrets.import`).",
+    ),
+    Variable("EDGE_MEMORY_LIMIT", MEMORY, "256MB", "The edge's container is stopped if it takes more."),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from secrets_quickstart.catalog import secrets
+from secrets_quickstart.catalog import secrets, sources
 from secrets_quickstart.catalog.components import COMPONENTS
 from secrets_quickstart.catalog.variables import BY_NAME, COMPONENT_OF, REFUSED, VARIABLES
 from secrets_quickstart.catalog.variables.quantities import Port
@@ -23,7 +23,7 @@ def fault_of_name(name: str) -> str:
         if name in row.also:
             return f"{name}: set {row.name}, the services get it under both names"
     for secret in secrets.SECRETS:
-        if name == secret.name or name in secret.also:
+        if name == secret.name:
             return f"{name}: a secret does not belong here: take it out and use `{_way_in(secret)}`"
     from difflib import get_close_matches
 
@@ -33,9 +33,12 @@ def fault_of_name(name: str) -> str:
 
 
 def _way_in(secret: secrets.Secret) -> str:
-    # one that is put together from others goes in by the password that is in it
-    name = secret.source.needs[-1] if isinstance(secret.source, secrets.Derived) else secret.name
-    return f"invoke secrets.import {name} -"
+    match secret.source:
+        case sources.Derived(needs=(*_, password)):
+            return f"invoke secrets.import {password} -"  # it goes in by the password that is in it
+        case sources.Alias(of=of):
+            return _way_in(secrets.BY_NAME[of])
+    return f"invoke secrets.import {secret.name} -"
 
 
 def contradictions(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
