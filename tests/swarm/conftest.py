@@ -14,7 +14,7 @@ from secrets_quickstart.swarm.engine import Engine
 from tests.swarm.machine import INVOKE, REPOSITORY, Machine
 from tests.swarm.machine import engine as api
 
-PACKAGES = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils"}
+PACKAGES = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils", "chromium": "chromium"}
 """Programs that tests start, and Debian's packages of them."""
 
 

@@ -17,7 +17,7 @@ import pytest
 from flowkit_jwt_generator.jwt import decompress_claims
 
 from tests.flowauth_package import module
-from tests.pages.flowauth_deployment import (
+from tests.swarm.pages.flowauth_deployment import (
     ADMIN,
     ADMIN_PASSWORD,
     DB_PASSWORD,

@@ -9,7 +9,7 @@ import docker
 import psycopg
 import pytest
 
-from tests.pages.flowauth_deployment import eventually, newest_image
+from tests.swarm.pages.flowauth_deployment import eventually, newest_image
 
 pytestmark = pytest.mark.swarm
 PASSWORD = "p@s's\\ w/o\"rd"

@@ -1,6 +1,6 @@
 """FlowAuth's web page in a real Chromium, as people use it.
 
-Needs the packages playwright and axe-playwright-python, and Debian's chromium (CHROMIUM names another one).
+The browser is Debian's chromium; CHROMIUM names another one.
 Screenshots are left in artefacts/pages.
 """
 
@@ -18,9 +18,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright import sync_api as playwright
+from playwright.sync_api import expect
 
 from tests.flowauth_package import module
-from tests.pages.flowauth_deployment import (
+from tests.swarm.pages.flowauth_deployment import (
     ADMIN,
     ADMIN_PASSWORD,
     USER_PASSWORD,
@@ -34,13 +37,9 @@ from tests.pages.flowauth_deployment import (
     scopes_of,
 )
 
-playwright = pytest.importorskip("playwright.sync_api")
-expect = playwright.expect
-axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
-
 pytestmark = pytest.mark.swarm
 
-ARTEFACTS = Path(__file__).parents[2] / "artefacts" / "pages"
+ARTEFACTS = Path(__file__).parents[3] / "artefacts" / "pages"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 DESKTOP, PHONE = {"width": 1200, "height": 850}, {"width": 390, "height": 780}
@@ -438,7 +437,7 @@ def test_axe_finds_no_serious_fault_and_nothing_is_wider_than_the_screen(page, a
     folder.mkdir(parents=True, exist_ok=True)
     page.set_viewport_size(size)
     page.emulate_media(color_scheme=scheme)
-    axe = axe_module.Axe()
+    axe = Axe()
     faults = {}
 
     def look(place):

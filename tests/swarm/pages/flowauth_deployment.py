@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from flowapi import specification
 
-SCHEMAS = Path(__file__).parents[1] / "data" / "flowmachine_query_schemas_1.34.json"
+SCHEMAS = Path(__file__).parents[2] / "data" / "flowmachine_query_schemas_1.34.json"
 DB_PASSWORD = "p@s:s/w#r%d?& {}\\x"
 REDIS_PASSWORD = "redis password"
 ADMIN, ADMIN_PASSWORD = "admin", "correct horse battery staple!"
