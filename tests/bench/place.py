@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.swarm.machine import Machine
+from tests.swarm.machine import Machine, ports
 
 STACK = "bench"
-PORTS = {"FLOWDB_HOST_PORT": "25432", "REDIS_HOST_PORT": "25379", "FLOWAPI_HOST_PORT": "25090"}
+PORTS = ports(25000)
 
 
 @contextmanager

@@ -21,7 +21,20 @@ import docker
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVOKE = Path(sys.executable).with_name("invoke")
-PORTS = {"FLOWDB_HOST_PORT": "28432", "REDIS_HOST_PORT": "28379", "FLOWAPI_HOST_PORT": "28090"}
+
+
+def ports(first: int) -> dict[str, str]:
+    """Every published port, as variables; nobody else may have those from `first` to 499 more."""
+    return {
+        "FLOWDB_HOST_PORT": str(first + 432),
+        "REDIS_HOST_PORT": str(first + 379),
+        "FLOWAPI_HOST_PORT": str(first + 90),
+        "FLOWAUTH_HOST_PORT": str(first + 443),
+        "EDGE_HTTP_PORT": str(first + 80),
+    }
+
+
+PORTS = ports(28000)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.swarm.machine import Ended, Machine, objects
+from tests.swarm.machine import ports as published
 
 ENGINE = "/var/run/docker.sock"
 KINDS = ("services", "tasks", "secrets", "networks", "volumes")
@@ -26,11 +27,7 @@ def neighbour(where: Path, stack: str, ports: int = 27000, **variables: str) -> 
         where,
         stack,
         **{
-            "FLOWDB_HOST_PORT": str(ports + 432),
-            "REDIS_HOST_PORT": str(ports + 379),
-            "FLOWAPI_HOST_PORT": str(ports + 90),
-            "FLOWAUTH_HOST_PORT": str(ports + 443),
-            "EDGE_HTTP_PORT": str(ports + 80),
+            **published(ports),
             "FLOWKIT_HOSTS_FILE": str(hosts),
             "FLOWKIT_IMAGES": "local",  # nobody has to be asked for them
             **variables,

@@ -20,13 +20,13 @@ from secrets_quickstart.swarm import images, volumes
 from secrets_quickstart.swarm.convergence import Expectation
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.watching import remove_and_wait, wait_until_up
-from tests.swarm.machine import REPOSITORY, containers
+from tests.swarm.machine import REPOSITORY, containers, ports
 
 pytestmark = pytest.mark.swarm
 
 STACK = "byhand"
 FILES = ("flowdb.yml", "flowmachine.yml", "flowapi.yml")
-PORTS = {"FLOWDB_HOST_PORT": "22432", "REDIS_HOST_PORT": "22379", "FLOWAPI_HOST_PORT": "22090"}
+PORTS = ports(22000)
 CLIENTS = [path for path in ("/usr/bin/docker", "/usr/local/bin/docker") if shutil.which(path)]
 
 

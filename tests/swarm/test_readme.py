@@ -8,12 +8,12 @@ import subprocess
 import pytest
 import trustme
 
-from tests.swarm.machine import INVOKE, REPOSITORY, Machine
+from tests.swarm.machine import INVOKE, REPOSITORY, Machine, ports
 
 pytestmark = pytest.mark.swarm
 
 STACK = "readme"
-PORTS = {"FLOWDB_HOST_PORT": "26432", "REDIS_HOST_PORT": "26380", "FLOWAPI_HOST_PORT": "26090"}
+PORTS = ports(26000)
 README = (REPOSITORY / "README.md").read_text()
 NAMES = ("flowkit.api", "flow.api", "localhost", "127.0.0.1", "::1")
 ELSEWHERE = {

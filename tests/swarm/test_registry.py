@@ -19,7 +19,7 @@ from secrets_quickstart.steps.images import Build, ImagesStep, Pull, Wish
 from secrets_quickstart.swarm import building, images
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.registry import Account, LoginRefused, Registry
-from tests.swarm.machine import REPOSITORY, Machine, objects
+from tests.swarm.machine import REPOSITORY, Machine, objects, ports
 from tests.swarm.machine import engine as api
 from tests.swarm.registries import PASSWORD, USER, two_doors
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.swarm
 
 TAGS = {"CONTAINER_TAG": "1.34.0", "REDIS_TAG": "7.2-bookworm", "POSTGRES_TAG": "15-bookworm"}
 STACK = "official"
-PORTS = {"FLOWDB_HOST_PORT": "25532", "REDIS_HOST_PORT": "25580", "FLOWAPI_HOST_PORT": "25590"}
+PORTS = ports(25500)
 
 
 @pytest.fixture(scope="module")
