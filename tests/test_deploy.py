@@ -8,13 +8,21 @@ from secrets_quickstart import report
 from secrets_quickstart.catalog.components import COMPONENTS
 from secrets_quickstart.catalog.targets import BY_NAME as TARGETS
 from secrets_quickstart.checks import verification_places
-from secrets_quickstart.errors import Busy, ImageError, NotConverged, SecretConflict, VerificationFailed
+from secrets_quickstart.errors import (
+    Busy,
+    ImageError,
+    NotConverged,
+    PreflightFailed,
+    SecretConflict,
+    VerificationFailed,
+)
 from secrets_quickstart.material import keys
+from secrets_quickstart.operations import deploy
 from secrets_quickstart.operations.deploy import Note
 from secrets_quickstart.operations.imports import import_value
 from secrets_quickstart.steps import secrets
-from secrets_quickstart.vault import vault_lock
-from tests.deployments import World, make_key
+from secrets_quickstart.vault import storage, vault_lock
+from tests.deployments import World, make_key, one_key
 
 SERVICES = sorted(f"s_{service.name}" for part in COMPONENTS if part.shipped for service in part.services)
 
@@ -256,3 +264,39 @@ def test_a_signing_key_is_not_used_when_flowapi_was_given_the_verification_key_o
     found = verification_places.world(world.settings(), world.engine, world.vault())
 
     assert found.secret("PRIVATE_JWT_SIGNING_KEY") is None
+
+
+def test_only_a_run_that_finds_no_vault_begins_a_signing_key_and_makes_no_second_one(world, monkeypatch):
+    made = []
+
+    def make(bits):
+        made.append(bits)
+        return one_key()
+
+    monkeypatch.setattr(keys, "signing_key", make)
+
+    world.deploy("flowdb")
+    assert made == [4096]
+
+    world.deploy("flowdb")
+    assert made == [4096]
+
+
+def test_a_key_that_was_begun_is_kept_nowhere_when_preflight_finds_an_obstacle(world, monkeypatch):
+    begun = threading.Event()
+
+    def make(_bits):
+        begun.set()
+        return one_key()
+
+    monkeypatch.setattr(keys, "signing_key", make)
+
+    def refuse(*_):
+        assert begun.wait(5)  # while preflight looks
+        raise PreflightFailed("an obstacle", fix="remove it")
+
+    monkeypatch.setattr(deploy, "check", refuse)
+
+    with pytest.raises(PreflightFailed):
+        world.deploy("flowdb")
+    assert not storage.exists(world.settings().vault_path)

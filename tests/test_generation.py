@@ -15,6 +15,7 @@ from secrets_quickstart.catalog.secrets import SECRETS, Secret
 from secrets_quickstart.catalog.sources import Derived, FromVariable, Password, SigningKey
 from secrets_quickstart.errors import MaterialError
 from secrets_quickstart.material import certificates, keys, own_certificate
+from secrets_quickstart.material.ahead import SigningKeyAhead
 from secrets_quickstart.material.generation import Choices, generate, needs
 from secrets_quickstart.sensitive import Sensitive
 
@@ -90,6 +91,21 @@ def test_a_signing_key_has_the_size_of_its_row():
 
         assert getattr(key, "key_size") == bits  # noqa: B009  not every kind has one
     assert SigningKey().bits == 4096
+
+
+def test_a_key_that_was_begun_ahead_is_given_once_and_only_for_its_length():
+    begun = SigningKeyAhead(2048)
+    choices = Choices(signing_key=begun)
+
+    another, first, second = (generate(row(SigningKey(bits)), {}, choices) for bits in (3072, 2048, 2048))
+
+    assert [load_pem_private_key(key.reveal(), None).key_size for key in (another, first, second)] == [3072, 2048, 2048]
+    assert first != second
+
+
+def test_a_key_that_could_not_be_made_ahead_says_so_to_whoever_asks_for_it():
+    with pytest.raises(ValueError, match="key_size"):
+        SigningKeyAhead(1)(1)
 
 
 def test_fernet_keys_are_fernet_keys(values):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -32,11 +32,13 @@ from secrets_quickstart.sensitive import Sensitive
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the operator decides about values."""
+    """What is decided about values before they are made, mostly by the operator."""
 
     password_length: int = 16
     variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """At least those that the rows' FromVariable name."""
+    signing_key: Callable[[int], Sensitive] = keys.signing_key
+    """Makes an RSA key of so many bits, or has begun one already."""
 
     def names(self, source: LeafCertificate) -> tuple[str, ...]:
         """The names and addresses that a certificate is for; raises MaterialError for one that cannot be."""
@@ -72,7 +74,7 @@ def generate(row: Secret, values: Mapping[str, Sensitive], choices: Choices) -> 
         case FernetKey():
             return passwords.fernet_key()
         case SigningKey(bits=bits):
-            return keys.signing_key(bits)
+            return choices.signing_key(bits)
         case VerificationKey(of=of):
             return keys.verification_key(_part(row, of, values))
         case TrustedCertificates(of=of) | Alias(of=of):

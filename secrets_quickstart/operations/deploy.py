@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from secrets_quickstart import report
 from secrets_quickstart.catalog import components
+from secrets_quickstart.catalog.secrets import SECRETS
+from secrets_quickstart.catalog.sources import SigningKey
 from secrets_quickstart.checks import preflight, verification, verification_places
 from secrets_quickstart.checks.check import Finding, Status
+from secrets_quickstart.material import keys
+from secrets_quickstart.material.ahead import SigningKeyAhead
 from secrets_quickstart.operations import course
 from secrets_quickstart.operations.course import Planned
 from secrets_quickstart.operations.deployment import Deployment, Order
+from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import services
 from secrets_quickstart.swarm.engine import Engine
@@ -53,10 +58,11 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
     """
     with vault_lock(settings.vault_path, command):
         engine = Engine(settings.base_environment)
+        signing_key = signing_key_source(settings)
         preflight.raise_on_obstacles(check(settings, order, engine))
         vault = Vault.open_or_create(settings.vault_path, key_of(settings))
         with report.progress("services") as board:
-            deployment = Deployment(settings, order, engine, vault, tell=board.update)
+            deployment = Deployment(settings, order, engine, vault, board.update, signing_key)
             done = course.carry_out(deployment.preparation())
             last = [deployment.stack()]
             done += course.carry_out([last])
@@ -69,6 +75,14 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
         verify(settings, order, engine, vault)
         note.add(running)
         return Outcome(tuple(done), verified=True)
+
+
+def signing_key_source(settings: Settings) -> Callable[[int], Sensitive]:
+    """Begins a signing key where there is no vault, hence none: preflight takes as long as it does."""
+    if storage.exists(settings.vault_path):
+        return keys.signing_key
+    [bits] = {row.source.bits for row in SECRETS if isinstance(row.source, SigningKey)}
+    return SigningKeyAhead(bits)
 
 
 def check(settings: Settings, order: Order, engine: Engine) -> tuple[Finding, ...]:

@@ -10,8 +10,10 @@ from secrets_quickstart.catalog import components, images, targets
 from secrets_quickstart.catalog.targets import Target
 from secrets_quickstart.checks.data import Place
 from secrets_quickstart.errors import UsageError
+from secrets_quickstart.material import keys
 from secrets_quickstart.material.generation import Choices
 from secrets_quickstart.operations import images as image_sources
+from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.data import DataStep
 from secrets_quickstart.steps.directories import DirectoriesStep
@@ -75,13 +77,15 @@ class Deployment:
         engine: Engine,
         vault: Vault,
         tell: Callable[[Mapping[str, str]], None],
+        signing_key: Callable[[int], Sensitive] = keys.signing_key,
     ) -> None:
-        """`tell` is told how the services stand while they are waited for."""
+        """`tell` is told how the services stand while they are waited for; `signing_key` makes one of so many bits."""
         self.settings = settings.with_overrides(order.target.overrides, f"target {order.target.name}")
         self.order = order
         self._engine = engine
         self._vault = vault
         self._tell = tell
+        self._signing_key = signing_key
         self.images = image_sources.step(self.settings, engine, wanted_images(order), self.settings.images, tell)
         self._secrets = SecretsStep(engine, vault, settings.stack, order.components)
         self._sizing = SizingStep(settings)
@@ -89,7 +93,7 @@ class Deployment:
     def preparation(self) -> list[list[Step[Any]]]:
         """What comes before the stack, in lanes that do not need one another."""
         settings, order = self.settings, self.order
-        choices = Choices(settings.password_length, settings.texts())
+        choices = Choices(settings.password_length, settings.texts(), self._signing_key)
         prepared: list[Step[Any]] = [
             MembershipStep(self._engine, settings["FLOWKIT_DATA_NODE_LABEL"], settings.text("FLOWKIT_ADDRESS_POOL")),
             ValuesStep(self._vault, order.components, choices),
