@@ -64,7 +64,10 @@ class Documentation:
 
     async def as_yaml(self, _request: Request) -> Response:
         await self._refresh()
-        return Response(self._yaml, media_type="application/yaml")
+        async with self._lock:
+            if not self._yaml:  # half a second's work, for which nobody who wants JSON should wait
+                self._yaml = await asyncio.to_thread(_yaml_of, self._json)
+            return Response(self._yaml, media_type="application/yaml")
 
     async def page(self, _request: Request) -> Response:
         return HTMLResponse(PAGE, headers={"Content-Security-Policy": PAGE_POLICY})
@@ -89,7 +92,7 @@ class Documentation:
                 return
             document = specification.document(schemas, self._audience)
             self._json = json.dumps(document).encode()
-            self._yaml = await asyncio.to_thread(_yaml_of, document)
+            self._yaml = b""
             self._good_until = time.monotonic() + FRESH_SECONDS
 
     async def _schemas(self) -> dict[str, Any]:
@@ -100,7 +103,7 @@ class Documentation:
         return schemas
 
 
-def _yaml_of(document: object) -> bytes:
+def _yaml_of(document: bytes) -> bytes:
     # By way of JSON: no anchors for parts that the document shares
-    plain = json.loads(json.dumps(document))
+    plain = json.loads(document)
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True).encode()
