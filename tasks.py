@@ -7,6 +7,7 @@ from secrets_quickstart.tasks import (
     deploying,
     doctor,
     flowapi,
+    flowauth,
     hosts,
     images,
     removing,
@@ -19,5 +20,5 @@ from secrets_quickstart.tasks import (
 ns = Collection(
     *(deploying.quickstart, deploying.deploy, deploying.plan, verify.verify, doctor.doctor),
     *(watching.status, watching.logs, removing.down, removing.purge),
-    *(secrets_of_stack, certs, hosts, images, swarm, flowapi),
+    *(secrets_of_stack, certs, hosts, images, swarm, flowapi, flowauth),
 )

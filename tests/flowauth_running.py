@@ -4,20 +4,24 @@ Where its libraries are not installed, whoever asks for it is skipped.
 """
 
 import contextlib
+import http.server
 import importlib
+import io
 import json
-import logging
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import trustme
 from cryptography.fernet import Fernet
 
-from flowapi import specification
+from flowapi import scopes
 from secrets_quickstart.clients.flowauth_admin import FlowauthAdmin
 from secrets_quickstart.clients.https import Place
+from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.material import keys
 from secrets_quickstart.sensitive import Sensitive
 from tests import verification_fakes as fakes
@@ -29,16 +33,14 @@ USER_PASSWORD = Sensitive("sixteen violet umbrellas dancing")
 SCHEMAS = json.loads((Path(__file__).parent / "data/flowmachine_query_schemas_1.34.json").read_text())["query_schemas"]
 
 
-def document(name="toy_api"):
-    """A FlowAPI's specification with every scope of FlowMachine 1.34."""
-    return specification.document(SCHEMAS, name)
+SCOPES = tuple(scopes.of_schemas(SCHEMAS))
+"""Every scope of FlowMachine 1.34."""
 
 
-def scopes_of(made):
-    return tuple(made["components"]["securitySchemes"]["token"]["x-security-scopes"])
-
-
-SCOPES = scopes_of(document())
+def document(name="toy_api", known=SCOPES):
+    """As much of a FlowAPI's specification as FlowAuth has to know."""
+    token = {"type": "http", "scheme": "bearer", "x-audience": name, "x-security-scopes": sorted(known)}
+    return {"openapi": "3.0.1", "components": {"securitySchemes": {"token": token}}}
 
 
 def application(folder, key):
@@ -85,18 +87,59 @@ def served(app):
     context, pem = fakes.tls(trustme.CA(), NAME)
     seen = []
 
-    def recording(environ, start):
-        seen.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-        return app(environ, start)
+    class Handler(http.server.BaseHTTPRequestHandler):
+        """One connection for many requests, as the edge has it."""
 
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = importlib.import_module("werkzeug.serving").make_server(
-        "127.0.0.1", 0, recording, threaded=True, ssl_context=context
-    )
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1
+
+        def respond(self):
+            seen.append((self.command, self.path))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            environ: dict[str, Any] = {
+                f"HTTP_{name.upper().replace('-', '_')}": text for name, text in self.headers.items()
+            }
+            environ |= {
+                "REQUEST_METHOD": self.command,
+                "SCRIPT_NAME": "",
+                "PATH_INFO": self.path,
+                "SERVER_NAME": "127.0.0.1",
+                "SERVER_PORT": str(self.server.server_port),  # type: ignore[attr-defined]
+                "SERVER_PROTOCOL": self.request_version,
+                "REMOTE_ADDR": self.client_address[0],
+                "CONTENT_LENGTH": str(len(body)),
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "wsgi.version": (1, 0),
+                "wsgi.url_scheme": "https",
+                "wsgi.input": io.BytesIO(body),
+                "wsgi.errors": sys.stderr,
+                "wsgi.multithread": True,
+                "wsgi.multiprocess": False,
+                "wsgi.run_once": False,
+            }
+            chunks = app(environ, self._start)
+            for chunk in chunks:
+                self.wfile.write(chunk)
+            chunks.close()
+            self.wfile.flush()
+
+        do_GET = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815  the library calls them so
+
+        def _start(self, status, headers, _failure=None):
+            self.send_response(int(status.split()[0]))
+            for name, text in headers:
+                self.send_header(name, text)
+            self.end_headers()
+
+        def log_message(self, *_):
+            return
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield SimpleNamespace(place=Place("127.0.0.1", server.port, NAME, pem), seen=seen, app=app)
+        yield SimpleNamespace(place=Place("127.0.0.1", server.server_port, NAME, pem), seen=seen, app=app)
     finally:
         server.shutdown()
         thread.join()
@@ -109,5 +152,9 @@ def running(folder, key=None):
 
 def signed_in(place, user=ADMIN, password=ADMIN_PASSWORD):
     client = FlowauthAdmin(place)
-    client.sign_in(user, password)
+    try:
+        client.sign_in(user, password)
+    except ServiceError:
+        client.close()
+        raise
     return client
