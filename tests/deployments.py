@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from secrets_quickstart.catalog.components import COMPONENTS
+from secrets_quickstart.catalog.databases import FLOWAUTH
 from secrets_quickstart.catalog.labels import FINGERPRINT, GENERATION, IMAGE, INPUTS, NAME
 from secrets_quickstart.errors import VerificationFailed
 from secrets_quickstart.host import directories, hosts_file, processes
@@ -72,7 +73,7 @@ class Writes(list[str]):
 
 
 class Machine(FakeEngine):
-    """An engine whose FlowDB makes a database in its data directory, as the real one does."""
+    """An engine whose FlowDB and FlowAuth make a database where their data is, as the real ones do."""
 
     identifiers = itertools.count(100)
 
@@ -86,9 +87,17 @@ class Machine(FakeEngine):
         self._fuse.burn()  # `docker stack deploy` makes one after the other
         super()._put_service(stack, name, entry, secrets)
         if name == "flowdb" and self.data.is_dir() and not (self.data / "PG_VERSION").exists():
-            (self.data / "global").mkdir()
-            (self.data / "PG_VERSION").write_text("15\n")
-            (self.data / "global" / "pg_control").write_bytes(struct.pack("<Q", next(self.identifiers)))
+            self.make_database(self.data)
+        volume = f"{stack}_{FLOWAUTH.volume}"
+        if name == FLOWAUTH.service and volume not in self.volumes:
+            self.volumes[volume] = self.data.with_name(f"volume{next(self._ids)}")
+            self.make_database(self.volumes[volume])
+
+    def make_database(self, where: Path) -> None:
+        """What custody looks at."""
+        (where / "global").mkdir(parents=True)
+        (where / "PG_VERSION").write_text("15\n")
+        (where / "global" / "pg_control").write_bytes(struct.pack("<Q", next(self.identifiers)))
 
 
 class World:

@@ -9,9 +9,11 @@ from pathlib import Path
 from secrets_quickstart.checks.data import Content
 from secrets_quickstart.checks.facts_custody import CustodyFacts
 from secrets_quickstart.checks.facts_swarm import SecretFacts
-from tests.preflight_facts import LEAF, NOW, SECRET, SOUND, fine, obstacle, skipped, warning
+from tests.preflight_facts import FLOWAUTH_DATA, FLOWDB_DATA, LEAF, NOW, SECRET, SOUND, fine, obstacle, skipped, warning
 
 NO_VAULT = CustodyFacts(SOUND.custody.path, exists=False)
+GONE = replace(FLOWDB_DATA, content=Content.NOTHING, identifier="")
+SCRAPS = replace(FLOWAUTH_DATA, content=Content.UNFINISHED, identifier="")
 BY_HAND = SecretFacts("REDIS_PASSWORD", "", "", None, "", "")
 
 
@@ -39,12 +41,16 @@ CASES = (
     obstacle("secrets-in-swarm", "another value", swarm__secrets=(replace(SECRET, generation=None),)),
     fine("secrets-in-swarm", "0 in the swarm", custody=NO_VAULT, swarm__secrets=(replace(SECRET, stack="other"),)),
     skipped("secrets-in-swarm", "cannot be opened", custody__problem="locked"),
-    obstacle("data", "does not know", data__claim=None),
-    obstacle("data", "another database", data__identifier="8"),
-    obstacle("data", "is empty", data__content=Content.NOTHING, data__identifier=""),
-    fine("data", "", data__content=Content.NOTHING, data__identifier="", wanted__start_empty=True),
-    obstacle("data", "no database", data__content=Content.UNFINISHED, data__claim=None),
-    skipped("data", "not deployed", data=None),
+    obstacle("data", "does not know", data=(replace(FLOWDB_DATA, claim=None),)),
+    obstacle("data", "another database", data=(replace(FLOWDB_DATA, identifier="8"),)),
+    obstacle("data", "is empty", data=(GONE,)),
+    fine("data", "holds nothing", data=(GONE,), wanted__start_empty=True),
+    obstacle("data", "no database", data=(replace(FLOWDB_DATA, content=Content.UNFINISHED, claim=None),)),
+    obstacle("data", "does not know", data=(FLOWDB_DATA, replace(FLOWAUTH_DATA, claim=None))),
+    obstacle("data", "no dump", data=(FLOWDB_DATA, replace(FLOWAUTH_DATA, claim=None, imported=True))),
+    obstacle("data", "flowkit_flowauth_postgres_data holds files", data=(GONE, SCRAPS), wanted__start_empty=True),
+    fine("data", "flowkit_flowauth_postgres_data holds a database"),
+    skipped("data", "no database of ours", data=()),
     obstacle("certificate-key", "another key", custody__certificates=(replace(LEAF, fits_key=False),)),
     obstacle("certificate-key", "damaged", custody__spoiled={"cert-flowkit.pem": "it is damaged"}),
     warning("certificate-dates", "time to order", custody__certificates=ending(60.5)),

@@ -11,14 +11,17 @@ from secrets_quickstart.checks.facts_storage import HostsFacts
 from secrets_quickstart.checks.facts_swarm import Owned
 from secrets_quickstart.checks.facts_wanted import Unknown
 from secrets_quickstart.host.resources import plan_flowdb
-from tests.preflight_facts import DISK, GB, NOW, SOUND, fine, obstacle, skipped, warning
+from tests.preflight_facts import DISK, FLOWAUTH_DATA, FLOWDB_DATA, GB, NOW, SOUND, fine, obstacle, skipped, warning
 
 DATA, ETL = SOUND.directories
 NOT_ROOTS = replace(DATA, creatable=False)
 ROOT_OF_DISK = replace(DATA, postgresql="", entries=("lost+found",))
 TOO_MUCH = plan_flowdb(32 * GB, 8, {"SHARED_BUFFERS_SIZE": 64 * GB})
 HOSTS = SOUND.hosts
-NO_DATABASE: dict[str, Any] = {"directories": (), "data__content": Content.NOTHING}
+NO_DATABASE: dict[str, Any] = {
+    "directories": (),
+    "data": (replace(FLOWDB_DATA, content=Content.NOTHING), FLOWAUTH_DATA),
+}
 NOT_BUILT: dict[str, Any] = {"images__missing": ("flowdb",), "images__without_base": True}
 WITHOUT_FLOWDB = ("flowmachine",)
 

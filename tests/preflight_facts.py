@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from secrets_quickstart.catalog.databases import FLOWAUTH, FLOWDB
 from secrets_quickstart.checks.check import Status
 from secrets_quickstart.checks.data import Content, Data, Place
 from secrets_quickstart.checks.facts import PreflightFacts
@@ -53,7 +54,9 @@ LEAF = HeldCertificate(
     ours=False,
 )
 SECRET = SecretFacts("flowkit_REDIS_PASSWORD_g1", "flowkit", "REDIS_PASSWORD", 1, "aa", "v1")
-PLACE = Place(Path("/srv/flowdb"), "flowkit_flowdb_data")
+PLACE = Place(FLOWDB, Path("/srv/flowdb"), "flowkit_flowdb_data")
+FLOWDB_DATA = Data(PLACE, Content.DATABASE, "7", {"identifier": "7"}, imported=False)
+FLOWAUTH_DATA = replace(FLOWDB_DATA, place=Place(FLOWAUTH, None, "flowkit_flowauth_postgres_data"))
 
 SOUND = PreflightFacts(
     wanted=Wanted(
@@ -152,7 +155,7 @@ SOUND = PreflightFacts(
         fingerprints={("REDIS_PASSWORD", 1): "aa", ("FLOWDB_POSTGRES_PASSWORD", 1): "bb"},
         certificates=(LEAF,),
     ),
-    data=Data(PLACE, Content.DATABASE, "7", {"identifier": "7"}, imported=False),
+    data=(FLOWDB_DATA, FLOWAUTH_DATA),
 )
 
 

@@ -132,7 +132,7 @@ def test_looking_at_a_machine_without_an_engine_ends_well_and_leaves_no_trace(tm
     findings = preflight.run(facts)
     assert len(findings) == len(CHECKS)
     assert {"engine", "hosts-entry"} <= {item.check for item in preflight.obstacles(findings)}
-    assert facts.data is None
+    assert facts.data == ()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,11 +1,11 @@
-"""The checks of the vault, of the swarm's secrets against it, of FlowDB's data against it, and of certificates."""
+"""The checks of the vault, of the swarm's secrets and the databases' data against it, and of certificates."""
 
 from __future__ import annotations
 
 from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS
 from secrets_quickstart.checks.check import Check, Obstacle, Ok, Outcome, Skip, Warn
 from secrets_quickstart.checks.conditions import with_swarm
-from secrets_quickstart.checks.data import Content, refusal
+from secrets_quickstart.checks.data import refusal
 from secrets_quickstart.checks.facts import PreflightFacts
 from secrets_quickstart.checks.facts_custody import HeldCertificate
 from secrets_quickstart.checks.facts_swarm import SwarmFacts
@@ -129,13 +129,13 @@ def secrets_of_vault(facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
 def data(facts: PreflightFacts) -> Outcome:
     if facts.custody.problem:
         return Skip("the vault cannot be opened")
-    if facts.data is None:
-        return Skip("FlowDB is not deployed, or no engine answers")
-    gone = facts.data.content is Content.NOTHING and bool(facts.data.known)
-    reason = refusal(facts.data)
-    if reason is None or (gone and facts.wanted.start_empty):
-        return Ok(f"the {facts.data.place} holds {facts.data.content.value}")
-    return Obstacle(f"{reason.what}: {reason.why}", reason.fix)
+    if not facts.data:
+        return Skip("no database of ours is deployed, or no engine answers")
+    allowed = facts.wanted.start_empty
+    reasons = [reason for item in facts.data if not (item.gone and allowed) and (reason := refusal(item)) is not None]
+    if reasons:
+        return Obstacle("; ".join(f"{one.what}: {one.why}" for one in reasons), "; ".join(one.fix for one in reasons))
+    return Ok("; ".join(f"the {item.place} holds {item.content.value}" for item in facts.data))
 
 
 def certificate_fits(facts: PreflightFacts) -> Outcome:
@@ -205,7 +205,7 @@ CHECKS = (
     Check("secrets-loose", "Does any secret stand in the clear among the variables?", loose_values),
     Check("names-secrets", "Are the secrets' names ours?", secrets_by_hand),
     Check("secrets-in-swarm", "Does the swarm hold what the vault holds?", secrets_of_vault),
-    Check("data", "Does FlowDB's data belong to this vault?", data),
+    Check("data", "Does each database's data belong to this vault?", data),
     Check("certificate-key", "Does the certificate fit its key?", certificate_fits),
     Check("certificate-dates", "Is it valid, and for long enough?", certificate_dates),
     Check("certificate-names", "Is it for every name that clients use?", certificate_names),

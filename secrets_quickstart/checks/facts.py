@@ -36,5 +36,5 @@ class PreflightFacts:
     hosts: HostsFacts | Unknown
     images: ImageFacts | Unknown
     custody: CustodyFacts
-    data: Data | None = None
-    """FlowDB's data and what the vault knows of it; None when it is not deployed or could not be looked at."""
+    data: tuple[Data, ...] = ()
+    """Of each database that is deployed, with what the vault knows of it; empty when they could not be looked at."""

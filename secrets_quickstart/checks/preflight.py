@@ -21,7 +21,7 @@ from secrets_quickstart.checks import (
     swarm_checks,
 )
 from secrets_quickstart.checks.check import Check, Finding, Status, finding
-from secrets_quickstart.checks.data import Data, Place
+from secrets_quickstart.checks.data import Data
 from secrets_quickstart.checks.facts import PreflightFacts
 from secrets_quickstart.checks.facts_custody import custody_facts, opened
 from secrets_quickstart.checks.facts_engine import EngineFacts, client_facts, engine_facts
@@ -110,20 +110,21 @@ def gather(settings: Settings, chosen: Sequence[str], engine: Engine, *, start_e
             hosts=hosts_facts(settings) if "flowapi" in chosen else Unknown("FlowAPI is not deployed"),
             images=pictures,
             custody=custody.result(),
-            data=data_facts(settings, chosen, engine, vault.result()) if there else None,
+            data=data_facts(settings, chosen, engine, vault.result()) if there else (),
         )
 
 
 def data_facts(
     settings: Settings, chosen: Sequence[str], engine: Engine, vault: Vault | VaultError | None
-) -> Data | None:
-    """FlowDB's data and what the vault knows of it; None when it is not deployed or cannot be looked at."""
-    if "flowdb" not in chosen or isinstance(vault, VaultError):
-        return None
+) -> tuple[Data, ...]:
+    """The databases' data and what the vault knows of it; empty when none is deployed, or it cannot be looked at."""
+    if isinstance(vault, VaultError):
+        return ()
+    known = vault if vault is not None else Vault.in_memory()
     try:
-        return data.look(engine, Place.of(settings), vault if vault is not None else Vault.in_memory())
+        return tuple(data.look(engine, place, known) for place in data.places(settings, chosen))
     except EngineError:
-        return None
+        return ()
 
 
 def run(facts: PreflightFacts) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secrets_quickstart.catalog.databases import FLOWDB
 from secrets_quickstart.checks.check import Check, Obstacle, Ok, Outcome, Skip, Warn
 from secrets_quickstart.checks.conditions import on_this_machine
 from secrets_quickstart.checks.data import Content
@@ -63,7 +64,7 @@ def _space(disk: DiskFacts, obstacle: int, warning: int, purpose: str, fix: str)
 
 def _holds_database(facts: PreflightFacts) -> bool:
     in_directory = any(item.postgresql for item in facts.directories)
-    return in_directory or (facts.data is not None and facts.data.content is Content.DATABASE)
+    return in_directory or any(data.content is Content.DATABASE for data in facts.data if data.place.database is FLOWDB)
 
 
 @on_this_machine

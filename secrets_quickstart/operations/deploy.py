@@ -66,8 +66,7 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
             done = course.carry_out(deployment.preparation())
             last = [deployment.stack()]
             done += course.carry_out([last])
-            if "flowdb" in order.components:
-                done += course.carry_out([[deployment.data()]])
+            done += course.carry_out([[deployment.data()]])
         note = Note(settings.state_dir / "verified.json")
         running = _running(engine, settings.stack, order)
         if not course.changes(done) and note.covers(running):

@@ -8,7 +8,7 @@ from typing import Any
 
 from secrets_quickstart.catalog import components, images, targets
 from secrets_quickstart.catalog.targets import Target
-from secrets_quickstart.checks.data import Place
+from secrets_quickstart.checks.data import places
 from secrets_quickstart.errors import UsageError
 from secrets_quickstart.material import keys
 from secrets_quickstart.material.generation import Choices
@@ -103,16 +103,16 @@ class Deployment:
         if "flowapi" in order.components:
             prepared.append(HostsEntryStep(settings))
         if "flowdb" in order.components:
-            prepared += [self._sizing, self.data()]
+            prepared.append(self._sizing)
+        prepared.append(self.data())
         return [[self.images], prepared]
 
     def data(self) -> DataStep:
         sample = self.settings["FLOWDB_SAMPLE_DATA"]
         if "FLOWDB_SAMPLE_DATA" not in self.settings.given:
             sample = self.order.sample_data
-        return DataStep(
-            self._engine, self._vault, Place.of(self.settings), sample=sample, start_empty=self.order.start_empty
-        )
+        found = places(self.settings, self.order.components)
+        return DataStep(self._engine, self._vault, found, sample=sample, start_empty=self.order.start_empty)
 
     def stack(self) -> StackStep:
         """The last step; what the steps before it decided goes into it, so ask for it when they are through."""

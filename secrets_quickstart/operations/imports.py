@@ -6,7 +6,8 @@ import contextlib
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
-from secrets_quickstart.catalog.secrets import BY_NAME, DATABASE_PASSWORDS, SECRETS, Secret
+from secrets_quickstart.catalog.databases import DATABASES
+from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS, Secret
 from secrets_quickstart.catalog.sources import LeafCertificate, LeafKey
 from secrets_quickstart.checks.data import Place
 from secrets_quickstart.errors import MaterialError, UsageError
@@ -71,13 +72,19 @@ def install_certificate(settings: Settings, row: Secret, certificate: Sensitive,
 
 
 def _refuse_to_lock_out(settings: Settings, vault: Vault, name: str) -> None:
-    """A database keeps the password it was made with, whatever the vault says."""
-    claim = vault.claims.get(Place.of(settings).identity, {})
-    if name in DATABASE_PASSWORDS and name in vault and claim.get("identifier"):
+    """A database keeps the password it was made with, and what was encrypted with a key, whatever the vault says."""
+    if name not in vault:
+        return
+    for database in DATABASES:
+        place = Place.of(settings, database)
+        if name not in database.secrets or place is None or not vault.claims.get(place.identity, {}).get("identifier"):
+            continue
+        depends = "was made with" if name in database.passwords else "holds what was encrypted with"
+        elsewhere = f"another {database.directory} or FLOWKIT_STACK" if database.directory else "another FLOWKIT_STACK"
         raise MaterialError(
             f"{name} was not imported",
-            why=f"the database in the {Place.of(settings)} knows the password that the vault holds, and no other",
-            fix="keep it, or start with another FLOWDB_DATA_DIR or FLOWKIT_STACK",
+            why=f"the database in the {place} {depends} the one that the vault holds, and knows no other",
+            fix=f"keep it, or start with {elsewhere}",
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from secrets_quickstart.catalog.databases import DATABASES
 from secrets_quickstart.catalog.labels import STACK
 from secrets_quickstart.checks.data import Content, Place, look
 from secrets_quickstart.errors import HostError
@@ -30,7 +31,7 @@ class Belongings:
     networks: tuple[str, ...]
     secrets: tuple[str, ...]
     volumes: tuple[str, ...]
-    directory: Path | None
+    directories: tuple[Path, ...]
     """With a database of ours."""
     hosts_entry: bool
     node_label: str
@@ -48,8 +49,7 @@ class Belongings:
             *(f"secret {name}" for name in self.secrets),
             *(f"volume {name}, with all that is in it" for name in self.volumes),
         ]
-        if self.directory is not None:
-            rows.append(f"everything in {self.directory}")
+        rows += [f"everything in {directory}" for directory in self.directories]
         if self.hosts_entry:
             rows.append("the names in the hosts file")
         if self.node_label:
@@ -76,7 +76,7 @@ def belongings(settings: Settings, engine: Engine) -> Belongings:
         networks=tuple(services.networks(engine, name)),
         secrets=tuple(owned),
         volumes=tuple(volumes.of_stack(engine, name)),
-        directory=_own_directory(settings, engine),
+        directories=_own_directories(settings, engine),
         hosts_entry=bool(_hosts_removal(settings).actions),
         node_label=label if labelled and not _has_other_stacks(engine, name) else "",
         swarm=usable and membership.is_ours(engine) and not _strangers(engine, name, set(owned)),
@@ -107,8 +107,8 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
                 secrets.remove(engine, item)
         for name in found.volumes:
             volumes.remove(engine, name)
-        if found.directory is not None:
-            _empty(found.directory)
+        for directory in found.directories:
+            _empty(directory)
         if found.hosts_entry:
             HostsEntryStep(settings).act(_hosts_removal(settings).actions)
         if found.swarm:
@@ -138,13 +138,19 @@ def _own_secrets(engine: Engine, name: str) -> dict[str, secrets.SecretObject]:
     return {title: item for title, item in secrets.listed(engine).items() if item.labels.get(STACK) == name}
 
 
-def _own_directory(settings: Settings, engine: Engine) -> Path | None:
-    """FlowDB's data directory, if the vault knows it; a directory that it does not know is never emptied."""
-    where = Place.of(settings)
-    if where.directory is None or not storage.exists(settings.vault_path):
-        return None
-    data = look(engine, where, Vault.open(settings.vault_path, key_of(settings)))
-    return where.directory if data.claim is not None and data.content is not Content.NOTHING else None
+def _own_directories(settings: Settings, engine: Engine) -> tuple[Path, ...]:
+    """Data directories that the vault knows; one that it does not know is never emptied."""
+    places = [Place.of(settings, database) for database in DATABASES]
+    in_directories = [place for place in places if place is not None and place.directory is not None]
+    if not in_directories or not storage.exists(settings.vault_path):
+        return ()
+    vault = Vault.open(settings.vault_path, key_of(settings))
+    looked = [look(engine, place, vault) for place in in_directories]
+    return tuple(
+        data.place.directory
+        for data in looked
+        if data.place.directory is not None and data.claim is not None and data.content is not Content.NOTHING
+    )
 
 
 def _has_other_stacks(engine: Engine, name: str) -> bool:

@@ -1,6 +1,6 @@
-"""The step that ties FlowDB's data to the vault; whether they belong together is judged in `checks.data`.
+"""The step that ties the databases' data to the vault; whether they belong together is judged in `checks.data`.
 
-It runs before FlowDB starts, and once more when it is up and the database has an identifier.
+It runs before a database starts, and once more when it is up and has an identifier.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from secrets_quickstart.catalog.databases import FLOWDB
 from secrets_quickstart.checks.data import Content, Data, Place, look, refusal
 from secrets_quickstart.errors import HostError
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
@@ -31,34 +32,43 @@ class Claim:
 
 
 class DataStep:
-    """FlowDB's data belongs to this vault."""
+    """The databases' data belongs to this vault."""
 
     name = "data"
 
-    def __init__(self, engine: Engine, vault: Vault, place: Place, *, sample: bool, start_empty: bool) -> None:
-        """`sample` fills a new database with made-up records; with `start_empty`, one that has vanished is gone."""
+    def __init__(
+        self, engine: Engine, vault: Vault, places: Sequence[Place], *, sample: bool, start_empty: bool
+    ) -> None:
+        """`sample` fills a new FlowDB with made-up records; with `start_empty`, data that has vanished is gone."""
         self._engine = engine
         self._vault = vault
-        self._place = place
+        self._places = places
         self._sample = sample
         self._start_empty = start_empty
 
-    def look(self) -> Data:
-        return look(self._engine, self._place, self._vault)
+    def look(self) -> tuple[Data, ...]:
+        return tuple(look(self._engine, place, self._vault) for place in self._places)
 
-    def plan(self, facts: Data) -> Plan:
+    def plan(self, facts: tuple[Data, ...]) -> Plan:
         """Raises HostError for data that must not be touched."""
-        gone = facts.content is Content.NOTHING and bool(facts.known)
-        reason = refusal(facts)
-        if reason is not None and not (gone and self._start_empty):
-            raise HostError(reason.what, why=reason.why, fix=reason.fix)
-        if facts.claim is None or gone or facts.identifier != facts.known:
-            if facts.content is Content.HIDDEN and facts.claim is not None:
-                return Plan(unchanged=(Unchanged(str(facts.place), "claimed by this vault"),))
-            kept = bool((facts.claim or {}).get("sample"))
-            sample = self._sample if facts.content is Content.NOTHING else kept
-            return Plan((Claim(facts.place, facts.identifier, sample),))
-        return Plan(unchanged=(Unchanged(str(facts.place), "belongs to this vault"),))
+        for data in facts:
+            reason = refusal(data)
+            if reason is not None and not (data.gone and self._start_empty):
+                raise HostError(reason.what, why=reason.why, fix=reason.fix)
+        planned = [self._planned(data) for data in facts]
+        return Plan(
+            tuple(item for item in planned if isinstance(item, Claim)),
+            tuple(item for item in planned if isinstance(item, Unchanged)),
+        )
+
+    def _planned(self, data: Data) -> Claim | Unchanged:
+        if data.claim is not None and not data.gone and data.identifier == data.known:
+            return Unchanged(str(data.place), "belongs to this vault")
+        if data.claim is not None and data.content is Content.HIDDEN:
+            return Unchanged(str(data.place), "claimed by this vault")
+        kept = bool((data.claim or {}).get("sample"))
+        asked = self._sample and data.place.database is FLOWDB
+        return Claim(data.place, data.identifier, asked if data.content is Content.NOTHING else kept)
 
     def act(self, actions: Sequence[Action]) -> None:
         for action in actions:
@@ -67,6 +77,7 @@ class DataStep:
 
     @property
     def sample_data(self) -> bool:
-        """What the database was, or will be, made with: this cannot be changed once it is there."""
-        claim = self._vault.claims.get(self._place.identity)
+        """What FlowDB was, or will be, made with: this cannot be changed once it is there."""
+        flowdb = (place.identity for place in self._places if place.database is FLOWDB)
+        claim = next((self._vault.claims.get(identity) for identity in flowdb), None)
         return self._sample if claim is None else bool(claim.get("sample"))
