@@ -3,6 +3,7 @@
 import functools
 import json
 from types import SimpleNamespace
+from typing import cast
 
 import trustme
 
@@ -12,6 +13,7 @@ from secrets_quickstart.clients.flowapi import FlowapiClient, Place
 from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import load
+from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.tasks import flowauth as tasks
 from secrets_quickstart.vault import Origin, Vault, key_of
 from tests import flowauth_running as real
@@ -45,6 +47,7 @@ class Stack:
         self.scopes = {scope for scope in real.SCOPES if ":" not in scope or scope.split(":")[1] in KINDS}
         self.document = real.document(known=self.scopes)
         self.port = 0
+        self.usable = True
         (folder / "roles.yml").write_text(ROLES)
         given = {
             "HOME": str(folder),
@@ -78,6 +81,9 @@ class Stack:
             published=lambda _: (),
             our_flowapi=lambda: True,
         )
+
+    def engine(self):
+        return cast("Engine", SimpleNamespace(membership=lambda: SimpleNamespace(usable=self.usable)))
 
     def served(self):
         """With its FlowAPI, as long as the context lasts."""

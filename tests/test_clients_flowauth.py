@@ -334,7 +334,7 @@ def test_nobody_there_is_an_error_with_a_way_on():
     client = FlowauthClient(Place("127.0.0.1", fakes.free_port(), real.NAME))
     with client, pytest.raises(ServiceError, match="does not answer") as error:
         client.version()
-    assert "invoke logs flowauth" in error.value.fix
+    assert "invoke status" in error.value.fix
 
 
 @pytest.mark.parametrize("content", ["<h1>Bad gateway</h1>", ""])

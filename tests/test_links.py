@@ -17,6 +17,7 @@ from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.steps.links_plan import UpdateScopes
 from secrets_quickstart.tasks import flowauth as tasks
 from tests import flowauth_running as real
+from tests import verification_fakes as fakes
 from tests.flowauth_stack import ANALYST_PASSWORD, ROLES, Stack
 
 
@@ -208,20 +209,42 @@ def test_an_admin_with_two_factor_authentication_gives_a_code(stack, monkeypatch
 # the step, as a deployment has it
 
 
-def steps(stack):
-    return links.step_of_stack(stack.settings, stack.world())
+def steps(stack, **how):
+    return links.step_of_stack(stack.settings, stack.engine(), stack.vault, **how)
 
 
 def test_before_a_deployment_the_step_asks_nobody_and_says_what_it_will_do(stack):
     stack.running = set()
     [planned] = course.plan([steps(stack)])
     assert [str(action).split(":")[0] for action in planned.plan.actions] == [
-        "register FlowAPI flowkit_server in FlowAuth".replace("flowkit_server", stack.settings["FLOWAPI_IDENTIFIER"]),
+        f"register FlowAPI {stack.settings['FLOWAPI_IDENTIFIER']} in FlowAuth",
         f"make the role analyst of {stack.settings['FLOWAPI_IDENTIFIER']}",
         "make the user analyst",
         f"put analyst into the role analyst of {stack.settings['FLOWAPI_IDENTIFIER']}",
     ]
     assert stack.flowauth.seen == []
+
+
+def test_without_a_swarm_nothing_is_there(stack):
+    stack.usable = False
+    assert steps(stack).look().present is None
+    assert stack.flowauth.seen == []
+
+
+def test_what_does_not_answer_is_an_error_but_beforehand(stack):
+    stack.port = fakes.free_port()
+    with pytest.raises(ServiceError, match="FlowAPI does not answer"):
+        steps(stack).look()
+    assert steps(stack, beforehand=True).look().wanted.servers[0].scopes is None
+    stack.vault.put("FLOWAUTH_ADMIN_PASSWORD", Sensitive("wrong"), stack.vault.entry("ca-flowkit.pem").origin)
+    assert steps(stack, beforehand=True).look().present is None
+
+
+def test_a_mistake_in_the_file_is_told_beforehand_too(stack):
+    stack.running = set()
+    rewrite(stack, "roles: {analyst: {action: run}}")
+    with pytest.raises(SettingsError):
+        steps(stack, beforehand=True).look()
 
 
 def test_the_step_ends_with_a_first_user_who_gets_a_token(stack):

@@ -142,7 +142,7 @@ class FlowauthClient:
 
     def _ask(self, method: str, path: str, attempt: str, body: Mapping[str, Any] | None, read: Callable[[Any], T]) -> T:
         """What `read` makes of the answer's JSON.  `attempt` completes the sentence "FlowAuth did not ..."."""
-        with https.translated("FlowAuth", self.place, LOG_FIX):
+        with https.translated("FlowAuth", self.place, "see whether its edge runs: invoke status"):
             if self._client is None:
                 self._client = https.open_client(self.place)
             headers = {"Referer": f"{self.place.origin}/"}  # over HTTPS the official FlowAuth insists on it

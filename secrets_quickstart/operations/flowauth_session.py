@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from secrets_quickstart import report
 from secrets_quickstart.checks import verification_places
-from secrets_quickstart.checks.flowauth_place import EDGE, flowauth_place
+from secrets_quickstart.checks.flowauth_place import flowauth_place
 from secrets_quickstart.checks.verification_world import Unasked, World
 from secrets_quickstart.clients.answers import Forbidden
 from secrets_quickstart.clients.flowauth import CodeNeeded
@@ -43,11 +43,6 @@ def open_admin(settings: Settings, world: World, code: str = "") -> FlowauthAdmi
         client.close()
         raise
     return client
-
-
-def open_admin_if_there(settings: Settings, world: World) -> FlowauthAdmin | None:
-    """None while this stack has no FlowAuth that runs, as before it is deployed."""
-    return open_admin(settings, world) if is_there(world, EDGE) else None
 
 
 def is_there(world: World, service: str) -> bool:

@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from secrets_quickstart import report
+from secrets_quickstart.checks import verification_places
+from secrets_quickstart.checks.flowauth_place import EDGE
 from secrets_quickstart.checks.verification_world import World
 from secrets_quickstart.clients import specification
+from secrets_quickstart.clients.flowauth_admin import FlowauthAdmin
 from secrets_quickstart.clients.specification import Specification
-from secrets_quickstart.errors import MaterialError, ServiceError, UsageError
+from secrets_quickstart.errors import MaterialError, ServiceError, UsageError, VaultError
 from secrets_quickstart.operations.course import Planned
-from secrets_quickstart.operations.flowauth_session import admin_session, is_there, open_admin_if_there
+from secrets_quickstart.operations.flowauth_session import admin_session, is_there, open_admin
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps import roles_file
@@ -21,7 +24,10 @@ from secrets_quickstart.steps.links import LinksStep
 from secrets_quickstart.steps.links_plan import UpdateScopes, Wanted, WantedRole, WantedServer
 from secrets_quickstart.steps.roles_file import RolesFile
 from secrets_quickstart.steps.step import Plan
+from secrets_quickstart.swarm.engine import Engine
+from secrets_quickstart.vault import Vault
 
+FLOWAPI = "flowapi"
 AUTHORITIES = ("trusted-flowkit.pem", "ca-flowkit.pem")
 """Whom to trust to be a FlowAPI: the first of these that the vault has."""
 ANALYST, ANALYST_PASSWORD = "FLOWAUTH_ANALYST_USER", "FLOWAUTH_ANALYST_PASSWORD"
@@ -104,16 +110,40 @@ def link(settings: Settings, order: LinkOrder, *, dry_run: bool = False) -> Link
     return linked
 
 
-def step_of_stack(settings: Settings, world: World) -> LinksStep:
+def step_of_stack(settings: Settings, engine: Engine, vault: Vault, *, beforehand: bool = False) -> LinksStep:
     """For a deployment of FlowAuth and FlowAPI together: the first user too, who gets the file's first role.
 
-    Looks before they run find neither, and ask nobody.
+    It looks for both afresh each time, and asks only those that run.  `beforehand`, what does not answer is taken for
+    not there yet, so that a plan can always be made.
     """
-    return LinksStep(
-        lambda: open_admin_if_there(settings, world),
-        lambda: _wanted_of_stack(settings, world),
-        lambda user: _password_of(settings, world, user),
-    )
+
+    def world() -> World:
+        return verification_places.world(settings, engine, vault)
+
+    def running(service: str) -> World | None:
+        found = world() if engine.membership().usable else None
+        return found if found is not None and is_there(found, service) else None
+
+    def admin() -> FlowauthAdmin | None:
+        found = running(EDGE)
+        try:
+            return None if found is None else open_admin(settings, found)
+        except (ServiceError, VaultError):
+            if beforehand:
+                return None
+            raise
+
+    def wanted() -> Wanted:
+        found = running(FLOWAPI)
+        try:
+            api = None if found is None else _of_this_stack(found)
+        except ServiceError:
+            if not beforehand:
+                raise
+            api = None
+        return _wanted_of_stack(settings, api)
+
+    return LinksStep(admin, wanted, lambda user: _password_of(settings, vault, user))
 
 
 def wanted_server(name: str, found: Specification | None, rules: RolesFile, first_user: str = "") -> WantedServer:
@@ -127,19 +157,17 @@ def wanted_server(name: str, found: Specification | None, rules: RolesFile, firs
     return WantedServer(name, None if found is None else found.scopes, rules.limits, tuple(roles))
 
 
-def _wanted_of_stack(settings: Settings, world: World) -> Wanted:
+def _wanted_of_stack(settings: Settings, found: Specification | None) -> Wanted:
     rules = roles_file.read(settings["FLOWAUTH_ROLES_FILE"], datetime.now(UTC).date())
-    found = _of_this_stack(world) if is_there(world, "flowapi") else None
     name = settings["FLOWAPI_IDENTIFIER"] if found is None else found.name
     user = settings[ANALYST]
     return Wanted((wanted_server(name, found, rules, user),), (user,))
 
 
-def _password_of(settings: Settings, world: World, user: str) -> Sensitive:
-    value = world.secret(ANALYST_PASSWORD)
-    if user != settings[ANALYST] or value is None:
+def _password_of(settings: Settings, vault: Vault, user: str) -> Sensitive:
+    if user != settings[ANALYST] or ANALYST_PASSWORD not in vault:
         return _no_password(user)
-    return value
+    return vault.value(ANALYST_PASSWORD)
 
 
 def _no_password(user: str) -> Sensitive:
@@ -159,7 +187,7 @@ def _specification(order: LinkOrder, world: World) -> Specification:
 
 
 def _of_this_stack(world: World) -> Specification:
-    if not is_there(world, "flowapi"):
+    if not is_there(world, FLOWAPI):
         raise ServiceError(
             "no FlowAPI of this stack runs",
             fix="deploy it, or name another's specification: --spec https://HOST:PORT, or --spec FILE",
