@@ -5,12 +5,16 @@ No secret value may be in `argv` or `env`: it goes to the standard input.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 from secrets_quickstart.errors import ProcessError
 
@@ -25,6 +29,45 @@ class Completed:
     status: int
     stdout: str
     stderr: str
+
+
+class Interrupted(ProcessError):
+    """Ctrl-C has come: the process was ended, or not started any more."""
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+_interrupted = threading.Event()
+
+
+def interrupted() -> bool:
+    """Whether Ctrl-C has come in an `ending_on_ctrl_c` that has not ended yet."""
+    return _interrupted.is_set()
+
+
+@contextmanager
+def ending_on_ctrl_c() -> Iterator[None]:
+    """In here, Ctrl-C ends every program whose lines are watched, and keeps others from starting; twice, it kills.
+
+    In a terminal it reaches the programs by itself, but not those that another thread starts when these have ended.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's business
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        again = _interrupted.is_set()
+        _interrupted.set()
+        for process in tuple(_running):
+            (process.kill if again else process.terminate)()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        _interrupted.clear()
 
 
 def find(program: str) -> str | None:
@@ -46,13 +89,17 @@ def run(
 
     `env` replaces the whole environment when given.  `on_line` receives each line of stdout and stderr together as it
     comes, from this thread.  Raises ProcessError when the program is missing, ran longer than `timeout` seconds, or
-    (with `check`) ended with another status than 0.
+    (with `check`) ended with another status than 0, and Interrupted after Ctrl-C.
     """
     command = tuple(argv)
+    if interrupted():
+        raise _ended(command[0])
     if on_line is not None:
         done = _watch(command, stdin, env, cwd, timeout, on_line)
     else:
         done = _collect(command, stdin, env, cwd, timeout)
+    if done.status != 0 and interrupted():
+        raise _ended(command[0])
     if check and done.status != 0:
         tail = tuple((done.stderr or done.stdout).strip().splitlines()[-KEPT_LINES:])
         raise ProcessError(
@@ -70,6 +117,10 @@ def _missing(program: str) -> ProcessError:
 
 def _late(program: str, timeout: float | None) -> ProcessError:
     return ProcessError(f"{program} did not end within {timeout:g} s", fix="see what it waits for")
+
+
+def _ended(program: str) -> Interrupted:
+    return Interrupted(f"{program} was interrupted", fix="run this again: it carries on")
 
 
 def _collect(
@@ -115,6 +166,9 @@ def _watch(
         )
     except (FileNotFoundError, PermissionError) as error:
         raise _missing(command[0]) from error
+    _running.add(process)
+    if interrupted():  # in between
+        process.terminate()
     overdue = threading.Event()
 
     def stop() -> None:
@@ -127,10 +181,10 @@ def _watch(
     kept: deque[str] = deque(maxlen=KEPT_LINES)
     try:
         with process:
-            if process.stdin is not None:
-                if stdin is not None:
-                    process.stdin.write(stdin)
-                process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it has ended before it read all: its status says why
+                if process.stdin is not None:
+                    process.stdin.write(stdin or b"")
+                    process.stdin.close()
             for raw in process.stdout or ():
                 line = raw.decode(errors="replace").rstrip()
                 kept.append(line)
@@ -139,6 +193,7 @@ def _watch(
         process.kill()
         raise
     finally:
+        _running.discard(process)
         if timer is not None:
             timer.cancel()
     if overdue.is_set():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from secrets_quickstart import report
+from secrets_quickstart.host import processes
 from secrets_quickstart.steps.step import Plan, Step
 
 Lane = Sequence[Step[Any]]
@@ -41,12 +42,12 @@ def carry_out(lanes: Sequence[Lane]) -> list[Planned]:
 
     Each step looks when its turn comes, so that it sees what the ones before it did.  An error in one lane is raised
     when the others have come to their end: what is being built is not thrown away.  Ctrl-C ends each after the step
-    that it is at.
+    that it is at, and a build or a pull at once.
     """
     interrupted = threading.Event()
     if len(lanes) == 1:
         return _along(lanes[0], interrupted)
-    with ThreadPoolExecutor(len(lanes)) as pool:
+    with processes.ending_on_ctrl_c(), ThreadPoolExecutor(len(lanes)) as pool:
         running = [pool.submit(_along, lane, interrupted) for lane in lanes]
         try:
             return [done for lane in running for done in lane.result()]

@@ -10,6 +10,7 @@ from typing import Literal
 from secrets_quickstart.catalog.components import SERVICES
 from secrets_quickstart.catalog.images import BY_NAME
 from secrets_quickstart.errors import ImageError
+from secrets_quickstart.host import processes
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
 from secrets_quickstart.swarm import building, images, registry, services
 from secrets_quickstart.swarm.engine import Engine
@@ -136,7 +137,9 @@ class ImagesStep:
                     raise TypeError(f"not an action of this step: {action!r}")
         if builds:
             every = {recipe.name: recipe for recipe in self._chosen().local}
-            building.Builder(self._engine, self._environment, self._tell).build([every[name] for name in builds], every)
+            builder = building.Builder(self._engine, self._environment, self._tell)
+            with processes.ending_on_ctrl_c():
+                builder.build([every[name] for name in builds], every)
 
     def environment(self) -> dict[str, str]:
         """Variables for the stack files and for the client that deploys them; holds no secret."""
@@ -201,5 +204,11 @@ class ImagesStep:
 
     def _pull(self, name: str, reference: str) -> None:
         self._tell({name: "pulling"})
-        self._registry.pull(reference, lambda how_far: self._tell({name: how_far}))
+
+        def tell(how_far: str) -> None:
+            if processes.interrupted():
+                raise processes.Interrupted(f"the pull of {reference} was interrupted", fix="run this again")
+            self._tell({name: how_far})
+
+        self._registry.pull(reference, tell)
         self._tell({name: f"pulled: {reference}"})

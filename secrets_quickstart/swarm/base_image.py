@@ -117,6 +117,9 @@ def build(
 
         try:
             image = _take_in(engine, stream(pipe, make), recipe, settings.changes)
+        except processes.Interrupted:
+            tell({recipe.name: "interrupted"})
+            raise
         except ProcessError as error:
             tell({recipe.name: "failed"})
             raise ImageError(

@@ -147,6 +147,9 @@ class Builder:
                 env={**self.environment, "DOCKER_HOST": self.engine.host, "DOCKER_BUILDKIT": "1"},
                 on_line=lambda line: self._follow(recipe.name, line),
             )
+        except processes.Interrupted:
+            self.tell({recipe.name: "interrupted"})
+            raise
         except ProcessError as error:
             self.tell({recipe.name: "failed"})
             raise ImageError(
