@@ -262,6 +262,12 @@ def test_both_of_flowauths_ways_to_write_a_date_are_read(text):
     assert moment(text) == datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
+def test_a_date_without_a_zone_is_utc_and_one_with_a_zone_becomes_it():
+    assert moment("2099-12-31T23:59:59") == datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert moment("Thu, 31 Dec 2099 23:59:59 -0000") == datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert str(moment("2100-01-01T00:59:59+01:00")) == "2099-12-31 23:59:59+00:00"
+
+
 @pytest.mark.parametrize("text", [None, 7, "", "soon", "2099-13-01T00:00:00Z"])
 def test_what_is_no_date_is_an_error(text):
     with pytest.raises(ServiceError, match="a date that is none"):

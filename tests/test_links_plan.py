@@ -86,6 +86,10 @@ def test_before_there_is_a_flowauth_the_plan_says_what_is_known():
     ]
 
 
+def test_before_there_is_a_flowauth_nobody_is_a_stranger():
+    assert planned(wanted(analyst(members=("grace",))), None).actions[-1] == PutIntoRole("toy", "analyst", "grace")
+
+
 def test_a_year_is_chosen_once():
     later = plan(Facts(wanted(analyst()), present(role()), NOW + timedelta(days=100)))
     assert later.actions == ()
