@@ -1,5 +1,4 @@
-"""FlowAuth itself, of `images/flowauth`, run in this process on SQLite and served over TLS; no test is here.
-"""
+"""FlowAuth itself, of `images/flowauth`, run in this process on SQLite and served over TLS; no test is here."""
 
 import contextlib
 import http.server
