@@ -12,11 +12,12 @@ from typing import Any
 from secrets_quickstart.catalog.components import COMPONENTS
 from secrets_quickstart.catalog.databases import FLOWAUTH
 from secrets_quickstart.catalog.labels import FINGERPRINT, GENERATION, IMAGE, INPUTS, NAME
+from secrets_quickstart.clients.specification import Specification
 from secrets_quickstart.errors import VerificationFailed
 from secrets_quickstart.host import directories, hosts_file, processes
 from secrets_quickstart.host.processes import Completed
 from secrets_quickstart.material import keys
-from secrets_quickstart.operations import deploy, remove
+from secrets_quickstart.operations import deploy, links, remove
 from secrets_quickstart.operations.deploy import Outcome
 from secrets_quickstart.operations.deployment import order
 from secrets_quickstart.sensitive import Sensitive
@@ -25,6 +26,8 @@ from secrets_quickstart.swarm import images, watching
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.vault import Vault, key_of, storage
 from tests.fakes import FakeEngine
+from tests.flowauth_in_memory import FlowauthInMemory
+from tests.flowauth_running import SCOPES
 
 ROOT = Path(__file__).parents[1]
 USED = {service.image for part in COMPONENTS if part.shipped for service in part.services}
@@ -107,7 +110,7 @@ class World:
         self.fuse = Fuse()
         self.folder = folder / "flowkit"
         self.folder.mkdir(parents=True)
-        for name in ("compose", "images"):
+        for name in ("compose", "docs", "images"):
             (self.folder / name).symlink_to(ROOT / name)
         self.home = folder / "home"
         self.home.mkdir()
@@ -117,6 +120,7 @@ class World:
         self.engine = Machine(self.fuse, self.data)
         for recipe in recipes().values():
             self.engine.add_image(recipe.reference, {IMAGE: recipe.name})
+        self.flowauth = FlowauthInMemory(self.fuse.burn)
         self.verified: list[tuple[str, ...]] = []
         self.verification: list[VerificationFailed] = []
         """What verification is to raise, once each."""
@@ -127,6 +131,8 @@ class World:
             monkeypatch.setattr(module, "Engine", self._engine)
         monkeypatch.setattr(deploy, "check", lambda *_: ())
         monkeypatch.setattr(deploy, "verify", self._verify)
+        monkeypatch.setattr(links, "open_admin", lambda *_, **__: self.flowauth)
+        monkeypatch.setattr(links, "_of_this_stack", lambda _: Specification("flowapi_server", SCOPES))
         monkeypatch.setattr(deploy.Note, "add", self.fuse.before(deploy.Note.add))
         monkeypatch.setattr(processes, "run", self._run)
         monkeypatch.setattr(watching, "LONGEST_LOOKAWAY", 0.001)
@@ -172,11 +178,11 @@ class World:
         return load(self.folder, {name: text for name, text in given.items() if text})
 
     def deploy(self, target: str = "flowkit", *, only: bool = False, sample: bool = False, **variables: str) -> Outcome:
-        wanted = order(target, only=only, sample_data=sample)
+        wanted = order(target, only=only, sample_data=sample, first_user=True)
         return deploy.deploy(self.settings(**variables), wanted, f"invoke deploy --target {target}")
 
     def plan(self, target: str = "flowkit", **variables: str) -> list[str]:
-        planned = deploy.plan(self.settings(**variables), order(target))
+        planned = deploy.plan(self.settings(**variables), order(target, first_user=True))
         return [str(action) for item in planned for action in item.plan.actions]
 
     def purge(self) -> remove.Belongings:

@@ -210,7 +210,7 @@ def test_an_admin_with_two_factor_authentication_gives_a_code(stack, monkeypatch
 
 
 def steps(stack, **how):
-    return links.step_of_stack(stack.settings, stack.engine(), stack.vault, **how)
+    return links.step_of_stack(stack.settings, stack.engine(), stack.vault, **{"first_user": True, **how})
 
 
 def test_before_a_deployment_the_step_asks_nobody_and_says_what_it_will_do(stack):
@@ -352,3 +352,15 @@ def test_a_wrong_admin_password_is_an_error_that_does_not_show_it(stack, capsys)
     said = capsys.readouterr()
     assert "Incorrect username or password" in said.err
     assert "wrong-and-secret" not in said.err + said.out
+
+
+def test_an_admin_with_two_factor_authentication_stops_no_deployment(stack, monkeypatch):
+    with real.signed_in(stack.place) as client:
+        offer = client.offer_two_factor()
+        client.confirm_two_factor(offer, offer.code(datetime.now(UTC)))
+    monkeypatch.setattr(report, "ask", lambda _: pytest.fail("a deployment asks nobody"))
+
+    [planned] = course.carry_out([[steps(stack)]])
+
+    assert planned.plan.actions == ()
+    assert "invoke flowauth.link" in planned.plan.unchanged[0].reason

@@ -47,7 +47,7 @@ def plan(settings: Settings, order: Order) -> list[Planned]:
     deployment = Deployment(settings, order, engine, vault, tell=lambda _: None)
     steps = [step for lane in deployment.preparation() for step in lane]
     planned = course.plan(steps)
-    return planned + course.plan([deployment.stack()])
+    return planned + course.plan([deployment.stack(), *deployment.links(beforehand=True)])
 
 
 def deploy(settings: Settings, order: Order, command: str) -> Outcome:
@@ -66,7 +66,7 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
             done = course.carry_out(deployment.preparation())
             last = [deployment.stack()]
             done += course.carry_out([last])
-            done += course.carry_out([[deployment.data()]])
+            done += course.carry_out([[deployment.data(), *deployment.links()]])
         note = Note(settings.state_dir / "verified.json")
         running = _running(engine, settings.stack, order)
         if not course.changes(done) and note.covers(running):

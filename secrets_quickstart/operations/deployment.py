@@ -13,6 +13,7 @@ from secrets_quickstart.errors import UsageError
 from secrets_quickstart.material import keys
 from secrets_quickstart.material.generation import Choices
 from secrets_quickstart.operations import images as image_sources
+from secrets_quickstart.operations import links
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.data import DataStep
@@ -40,13 +41,22 @@ class Order:
     """Fill a new FlowDB with made-up records, unless the operator set FLOWDB_SAMPLE_DATA."""
     start_empty: bool = False
     """A database that has vanished is gone for good."""
+    first_user: bool = False
+    """Make a user in FlowAuth who may use FlowAPI."""
 
     @property
     def components(self) -> tuple[str, ...]:
         return self.target.own if self.only else self.target.components
 
 
-def order(target: str, *, only: bool = False, sample_data: bool = False, start_empty: bool = False) -> Order:
+def order(
+    target: str,
+    *,
+    only: bool = False,
+    sample_data: bool = False,
+    start_empty: bool = False,
+    first_user: bool = False,
+) -> Order:
     """Raises UsageError for a target that does not exist, or that this version has no stack files for."""
     from difflib import get_close_matches
 
@@ -64,7 +74,7 @@ def order(target: str, *, only: bool = False, sample_data: bool = False, start_e
             why=f"this version does not ship {', '.join(missing)} yet",
             fix=choice,
         )
-    return Order(row, only, sample_data, start_empty)
+    return Order(row, only, sample_data, start_empty, first_user)
 
 
 class Deployment:
@@ -127,6 +137,16 @@ class Deployment:
             deadline=self.settings.deadline,
         )
         return StackStep(self._engine, inputs, self._tell)
+
+    def links(self, *, beforehand: bool = False) -> list[Step[Any]]:
+        """What comes when all services run; none but with FlowAuth and a FlowAPI that it can give tokens for.
+
+        `beforehand`, for a plan: what does not answer is taken for not there yet.
+        """
+        if not {"flowauth", "letsencrypt", "flowapi"} <= set(self.order.components):
+            return []
+        user = self.order.first_user
+        return [links.step_of_stack(self.settings, self._engine, self._vault, first_user=user, beforehand=beforehand)]
 
     def _environment(self) -> dict[str, str]:
         chosen = {

@@ -110,8 +110,10 @@ def link(settings: Settings, order: LinkOrder, *, dry_run: bool = False) -> Link
     return linked
 
 
-def step_of_stack(settings: Settings, engine: Engine, vault: Vault, *, beforehand: bool = False) -> LinksStep:
-    """For a deployment of FlowAuth and FlowAPI together: the first user too, who gets the file's first role.
+def step_of_stack(
+    settings: Settings, engine: Engine, vault: Vault, *, first_user: bool = False, beforehand: bool = False
+) -> LinksStep:
+    """For a deployment of FlowAuth and FlowAPI together; `first_user` is made too, and gets the file's first role.
 
     It looks for both afresh each time, and asks only those that run.  `beforehand`, what does not answer is taken for
     not there yet, so that a plan can always be made.
@@ -127,7 +129,7 @@ def step_of_stack(settings: Settings, engine: Engine, vault: Vault, *, beforehan
     def admin() -> FlowauthAdmin | None:
         found = running(EDGE)
         try:
-            return None if found is None else open_admin(settings, found)
+            return None if found is None else open_admin(settings, found, ask=False)
         except (ServiceError, VaultError):
             if beforehand:
                 return None
@@ -141,7 +143,7 @@ def step_of_stack(settings: Settings, engine: Engine, vault: Vault, *, beforehan
             if not beforehand:
                 raise
             api = None
-        return _wanted_of_stack(settings, api)
+        return _wanted_of_stack(settings, api, settings[ANALYST] if first_user else "")
 
     return LinksStep(admin, wanted, lambda user: _password_of(settings, vault, user))
 
@@ -157,11 +159,10 @@ def wanted_server(name: str, found: Specification | None, rules: RolesFile, firs
     return WantedServer(name, None if found is None else found.scopes, rules.limits, tuple(roles))
 
 
-def _wanted_of_stack(settings: Settings, found: Specification | None) -> Wanted:
+def _wanted_of_stack(settings: Settings, found: Specification | None, user: str) -> Wanted:
     rules = roles_file.read(settings["FLOWAUTH_ROLES_FILE"], datetime.now(UTC).date())
     name = settings["FLOWAPI_IDENTIFIER"] if found is None else found.name
-    user = settings[ANALYST]
-    return Wanted((wanted_server(name, found, rules, user),), (user,))
+    return Wanted((wanted_server(name, found, rules, user),), (user,) if user else ())
 
 
 def _password_of(settings: Settings, vault: Vault, user: str) -> Sensitive:

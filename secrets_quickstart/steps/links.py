@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from secrets_quickstart.clients.answers import Forbidden
+from secrets_quickstart.clients.flowauth import CodeNeeded
 from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.steps import links_plan
@@ -48,15 +50,18 @@ class LinksStep:
         self._password = password
 
     def look(self) -> Facts:
-        wanted = self._wanted()
-        session = self._admin()
+        wanted, now = self._wanted(), datetime.now(UTC)
+        try:
+            session = self._admin()
+        except (CodeNeeded, Forbidden) as problem:
+            return Facts(wanted, None, now, closed=f"{problem}: see to it with invoke flowauth.link")
         if session is None:
-            return Facts(wanted, None, datetime.now(UTC))
+            return Facts(wanted, None, now)
         with session as client:
             servers = {server.name: server for server in client.servers()}
             roles = {(role.server, role.name): role for role in client.roles()}
             present = Present(servers, roles, frozenset(client.user_names()))
-        return Facts(wanted, present, datetime.now(UTC))
+        return Facts(wanted, present, now)
 
     def plan(self, facts: Facts) -> Plan:
         """Raises SettingsError when a role is to have more than its server, or a member that FlowAuth does not know."""

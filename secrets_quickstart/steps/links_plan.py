@@ -65,6 +65,8 @@ class Facts:
     present: Present | None
     """None for a FlowAuth that is not there yet."""
     now: datetime
+    closed: str = ""
+    """Why a FlowAuth that is there lets nobody in without a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,8 @@ class PutIntoRole:
 
 def plan(facts: Facts) -> Plan:
     """Raises SettingsError for a role beyond its server's limits, and for a member whom FlowAuth does not know."""
+    if facts.closed:
+        return Plan(unchanged=(Unchanged("FlowAuth", facts.closed),))
     present = facts.present or Present()
     if facts.present is not None:
         _refuse_strangers(facts.wanted, present)

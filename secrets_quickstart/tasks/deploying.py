@@ -31,9 +31,8 @@ def quickstart(_c: Context, dry_run: bool = False, start_empty: bool = False, js
     """Bring FlowKit up on this machine, with made-up records, and prove it with a query."""
     from secrets_quickstart.operations.deployment import order
 
-    _bring_about(
-        order("flowkit", sample_data=True, start_empty=start_empty), "invoke quickstart", dry_run=dry_run, json=json
-    )
+    wanted = order("flowkit", sample_data=True, start_empty=start_empty, first_user=True)
+    _bring_about(wanted, "invoke quickstart", dry_run=dry_run, json=json)
 
 
 @task(help={"target": TARGET, "only": ONLY, "dry_run": DRY_RUN, "start_empty": START_EMPTY, "json": JSON})
