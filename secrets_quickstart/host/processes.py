@@ -35,7 +35,9 @@ class Interrupted(ProcessError):
     """Ctrl-C has come: the process was ended, or not started any more."""
 
 
-_running: set[subprocess.Popen[bytes]] = set()
+_running: dict[subprocess.Popen[bytes], signal.Signals] = {}
+"""The programs whose lines are watched, each with the signal that ends it."""
+
 _interrupted = threading.Event()
 
 
@@ -58,8 +60,8 @@ def ending_on_ctrl_c() -> Iterator[None]:
     def end(_number: int, _frame: FrameType | None) -> None:
         again = _interrupted.is_set()
         _interrupted.set()
-        for process in tuple(_running):
-            (process.kill if again else process.terminate)()
+        for process, ending in tuple(_running.items()):
+            process.send_signal(signal.SIGKILL if again else ending)
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, end)
@@ -84,18 +86,20 @@ def run(
     check: bool = True,
     timeout: float | None = None,
     on_line: Callable[[str], None] | None = None,
+    ending: signal.Signals = signal.SIGTERM,
 ) -> Completed:
     """Run a program to its end and return what it said.
 
     `env` replaces the whole environment when given.  `on_line` receives each line of stdout and stderr together as it
-    comes, from this thread.  Raises ProcessError when the program is missing, ran longer than `timeout` seconds, or
-    (with `check`) ended with another status than 0, and Interrupted after Ctrl-C.
+    comes, from this thread; such a program gets the signal `ending` when Ctrl-C comes in `ending_on_ctrl_c`.  Raises
+    ProcessError when the program is missing, ran longer than `timeout` seconds, or (with `check`) ended with another
+    status than 0, and Interrupted after Ctrl-C.
     """
     command = tuple(argv)
     if interrupted():
         raise _ended(command[0])
     if on_line is not None:
-        done = _watch(command, stdin, env, cwd, timeout, on_line)
+        done = _watch(command, stdin, env, cwd, timeout, on_line, ending)
     else:
         done = _collect(command, stdin, env, cwd, timeout)
     if done.status != 0 and interrupted():
@@ -159,6 +163,7 @@ def _watch(
     cwd: str | None,
     timeout: float | None,
     on_line: Callable[[str], None],
+    ending: signal.Signals,
 ) -> Completed:
     try:
         process = subprocess.Popen(
@@ -166,9 +171,9 @@ def _watch(
         )
     except (FileNotFoundError, PermissionError) as error:
         raise _missing(command[0]) from error
-    _running.add(process)
+    _running[process] = ending
     if interrupted():  # in between
-        process.terminate()
+        process.send_signal(ending)
     overdue = threading.Event()
 
     def stop() -> None:
@@ -193,7 +198,7 @@ def _watch(
         process.kill()
         raise
     finally:
-        _running.discard(process)
+        del _running[process]
         if timer is not None:
             timer.cancel()
     if overdue.is_set():

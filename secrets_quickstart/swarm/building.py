@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,6 +42,15 @@ class Client:
         if (18, 9) <= self.version < (23,):  # has BuildKit's client in it; later ones ask for the plugin
             return (self.path, "build")
         return ()
+
+    @property
+    def ending(self) -> signal.Signals:
+        """What ends it and its build: the engine stops building for a client that has gone.
+
+        On a milder signal 20.10 may wait for the end of the build; but the plugin is a program of its own, and lives on
+        unless the client tells it.
+        """
+        return signal.SIGTERM if self.buildx else signal.SIGKILL
 
 
 def choose(clients: Iterable[Client]) -> Client:
@@ -146,6 +156,7 @@ class Builder:
                 stdin=recipe.context(),
                 env={**self.environment, "DOCKER_HOST": self.engine.host, "DOCKER_BUILDKIT": "1"},
                 on_line=lambda line: self._follow(recipe.name, line),
+                ending=client.ending,
             )
         except processes.Interrupted:
             self.tell({recipe.name: "interrupted"})
