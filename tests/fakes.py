@@ -275,6 +275,9 @@ class FakeApi:
         self._engine.writes.append(f"remove volume {name}")
         del self._engine.volumes[name]
 
+    def stop(self, container: str, **_options: Any) -> None:
+        raise docker.errors.NotFound(f"no such container: {container}")
+
     def events(self, **_options: Any) -> Any:
         return NoEvents()
 

@@ -12,10 +12,12 @@ from secrets_quickstart.catalog.databases import DATABASES
 from secrets_quickstart.catalog.labels import STACK
 from secrets_quickstart.checks.data import Content, Place, look
 from secrets_quickstart.errors import HostError
+from secrets_quickstart.operations.flowauth_database import dumps, temporary_name
+from secrets_quickstart.operations.flowauth_tables import NOTE
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.hosts_entry import HostsEntryStep
 from secrets_quickstart.steps.step import Plan
-from secrets_quickstart.swarm import membership, secrets, services, volumes
+from secrets_quickstart.swarm import containers, membership, secrets, services, volumes
 from secrets_quickstart.swarm.engine import Engine, translated
 from secrets_quickstart.swarm.watching import remove_and_wait
 from secrets_quickstart.vault import KeyFile, Vault, key_of, storage, vault_lock
@@ -38,6 +40,7 @@ class Belongings:
     """"" when this node has none, or another stack of ours needs it."""
     swarm: bool
     """Made by us, and nothing of anybody else is in it."""
+    dumps: tuple[Path, ...]
     vault: Path | None
     key: Path | None
 
@@ -56,7 +59,7 @@ class Belongings:
             rows.append(f"this node's label {self.node_label}")
         if self.swarm:
             rows.append("the swarm of this node, which was made for it")
-        rows += [f"{path}" for path in (self.vault, self.key) if path is not None]
+        rows += [f"{path}" for path in (*self.dumps, self.vault, self.key) if path is not None]
         return rows
 
 
@@ -80,6 +83,7 @@ def belongings(settings: Settings, engine: Engine) -> Belongings:
         hosts_entry=bool(_hosts_removal(settings).actions),
         node_label=label if labelled and not _has_other_stacks(engine, name) else "",
         swarm=usable and membership.is_ours(engine) and not _strangers(engine, name, set(owned)),
+        dumps=tuple(sorted(dumps(settings).glob("*"))),
         vault=vault if storage.exists(vault) else None,
         key=key.path if isinstance(key, KeyFile) and storage.exists(key.path) else None,
     )
@@ -105,6 +109,8 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
         if found.secrets:
             for item in _own_secrets(engine, settings.stack).values():
                 secrets.remove(engine, item)
+        if found.volumes:
+            containers.discard(engine, temporary_name(settings.stack))  # a killed run left it, and its volume with it
         for name in found.volumes:
             volumes.remove(engine, name)
         for directory in found.directories:
@@ -115,12 +121,13 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
             membership.leave(engine)
         elif found.node_label:
             membership.label_this_node(engine, found.node_label, None)
-        for path in (settings.state_dir / "verified.json", found.vault, found.key):
+        notes = (settings.state_dir / "verified.json", settings.state_dir / NOTE)
+        for path in (*notes, *found.dumps, found.vault, found.key):
             if path is not None:
                 path.unlink(missing_ok=True)
     lock = settings.vault_path.with_name(f"{settings.vault_path.name}.lock")
     lock.unlink(missing_ok=True)
-    folders = [settings.state_dir, settings.folder / ".flowkit" / "etl", settings.state_dir.parent]
+    folders = [dumps(settings), settings.state_dir, settings.folder / ".flowkit" / "etl", settings.state_dir.parent]
     if found.key is not None:
         folders.append(found.key.parent)
     for folder in folders:

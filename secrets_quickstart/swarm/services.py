@@ -159,6 +159,16 @@ def remove(engine: Engine, service: Service) -> None:
             return
 
 
+def scale(engine: Engine, service: Service, replicas: int) -> None:
+    """Ask for so many tasks of a service, and return at once."""
+    from docker.types import ServiceMode
+
+    with translated(f"the service {service.name} cannot be scaled to {replicas}"):
+        engine.api.update_service(
+            service.id, service.version, mode=ServiceMode("replicated", replicas), fetch_current_spec=True
+        )
+
+
 def remove_networks(engine: Engine, stack: str) -> None:
     """Remove the networks that the stack has left; one that is still in use stays, to be asked for again."""
     import docker.errors

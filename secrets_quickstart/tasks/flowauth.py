@@ -1,4 +1,6 @@
-"""`flowauth.*`: FlowAPIs, roles and users in FlowAuth; what is done there is in `operations.links` and `.users`."""
+"""`flowauth.*`: FlowAPIs, roles and users in FlowAuth, and its migration; what is done there is in `operations.links`,
+`.users` and `.migration`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from secrets_quickstart.tasks.secrets_of_stack import given
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:
+    from secrets_quickstart.operations.migration import Migrated
     from secrets_quickstart.sensitive import Sensitive
     from secrets_quickstart.settings import Settings
 
@@ -178,6 +181,66 @@ def reset_two_factor(_c: Context, name: str, code: str = "") -> None:
         report.result(f"nothing to do: {name} has no two-factor authentication")
 
 
+@task(
+    help={
+        "folder": "Where the dump goes; only you may be able to read it. The folder of the stack's vault if not given.",
+        "back_to": "A dump of this command's: put what is in it in the place of all that FlowAuth has now.",
+        "yes": "Go back without asking.",
+        "dry_run": "Show what would be done, and do nothing (exit status 2 if anything would).",
+        "json": "Print one JSON document.",
+    }
+)
+def migrate(
+    _c: Context, folder: str = "", back_to: str = "", yes: bool = False, dry_run: bool = False, json: bool = False
+) -> None:
+    """Upgrade the database of a FlowAuth before 1.18.1: dump, upgrade, check; or go back to the dump."""
+    from secrets_quickstart.operations import migration
+
+    chosen, dump = settings(), _path(back_to)
+    if dump is not None:
+        with report.progress("services") as board:
+            lines = migration.look_back(chosen, dump, board.update)
+        if not dry_run:
+            _agree(chosen.stack, lines, yes=yes)
+    with report.progress("services") as board:
+        if dump is None:
+            done = migration.migrate(chosen, _path(folder), board.update, dry_run=dry_run)
+        elif dry_run:
+            done = migration.Migrated(lines, None)
+        else:
+            done = migration.go_back(chosen, dump, _path(folder), board.update)
+    if json:
+        report.document(done.document())
+    else:
+        _tell_of_migration(done, dry_run=dry_run)
+    if dry_run and done.actions:
+        raise Exit(code=2)
+
+
+def _tell_of_migration(done: Migrated, *, dry_run: bool) -> None:
+    for line in done.actions if dry_run else ():
+        report.result(line)
+    for item in done.findings:
+        report.result(f"{item.check}: {item.status.value}, {item.detail}")
+    if done.dump is not None and done.actions:
+        report.result(f"the dump that leads back: {done.dump}")
+    if not done.actions:
+        report.result("nothing to do")
+    for line in done.next:
+        report.result(f"next: {line}")
+
+
+def _agree(stack: str, lines: tuple[str, ...], *, yes: bool) -> None:
+    """Raises UsageError unless the stack's name is typed."""
+    for line in lines:
+        report.say(line)
+    if yes or (typed := report.ask(f"Type the stack's name ({stack}) to do this: ")) == stack:
+        return
+    raise UsageError(
+        "nothing was done", why=f"the stack's name is {stack}, and {typed or 'nothing'} was given", fix="give --yes"
+    )
+
+
 def _path(text: str) -> Path | None:
     return Path(text).expanduser() if text else None
 
@@ -209,4 +272,4 @@ def _say_of_the_vault(chosen: Settings, name: str) -> None:
         report.say("the vault's FLOWAUTH_ANALYST_PASSWORD is theirs no more: invoke secrets.import keeps the new one")
 
 
-ns = Collection("flowauth", link, users, add_user, disable_user, enable_user, reset_password, reset_two_factor)
+ns = Collection("flowauth", link, users, add_user, disable_user, enable_user, reset_password, reset_two_factor, migrate)

@@ -1,0 +1,378 @@
+"""Upgrading FlowAuth's database and going back, cut off wherever one likes: on a database of a few dictionaries."""
+
+import copy
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from secrets_quickstart.catalog.databases import FLOWAUTH
+from secrets_quickstart.checks.check import Finding, Status
+from secrets_quickstart.checks.data import Content, Data, Place
+from secrets_quickstart.errors import ServiceError, UsageError, VerificationFailed
+from secrets_quickstart.operations import flowauth_tables, migration
+from secrets_quickstart.operations.flowauth_database import Site
+from secrets_quickstart.operations.flowauth_tables import Note
+from secrets_quickstart.settings import load
+from secrets_quickstart.swarm import containers
+from secrets_quickstart.swarm.containers import Execution
+from secrets_quickstart.vault import Vault, storage
+from tests.fakes import FakeEngine
+
+OLD = {
+    "tables": ["user", "server", "group", "server_capability", "token", "two_factor_auth"],
+    "users": ["ann", "bob"],
+    "servers": ["api"],
+    "scopes": [],
+}
+NEW = {**OLD, "tables": ["user", "server", "role", "scope", "token_history", "alembic_version", "two_factor_auth"]}
+
+
+class Killed(BaseException):
+    """As with SIGKILL."""
+
+
+class Machine:
+    """A database, the FlowAuth that may run on it, and a fuse that blows before the n-th write."""
+
+    def __init__(self, content, *, runs=True):
+        self.content = copy.deepcopy(content)
+        self.runs = runs
+        self.replicas = int(runs)
+        self.upgrade_fails = False
+        self.loses = ""
+        self.blows_at = 0
+        self.writes = []
+
+    def write(self, what):
+        if len(self.writes) + 1 == self.blows_at:
+            self.blows_at = 0
+            raise Killed
+        self.writes.append(what)
+
+    def upgrade(self):
+        self.write("upgrade")
+        if self.content["tables"] != OLD["tables"]:
+            return
+        users = [user for user in (*self.content["users"], "admin") if user != self.loses]
+        self.content = {**copy.deepcopy(NEW), "users": users}
+
+    def execute(self, _engine, _container, argv):
+        if argv[-1] == "upgrade":
+            if self.upgrade_fails:
+                return Execution(1, "", "it is locked")
+            self.upgrade()
+        return Execution(0, "976c731ff30f (head)\n" if self.content["tables"] == NEW["tables"] else "", "")
+
+
+@dataclass
+class Database:
+    machine: Machine
+
+    def ask(self, query):
+        now = self.machine.content
+        match query:
+            case flowauth_tables.IDENTIFIER:
+                return "7"
+            case flowauth_tables.TABLES:
+                return now["tables"]
+            case flowauth_tables.CONTENT:
+                return {"users": now["users"], "servers": now["servers"], "two_factor": 0}
+            case flowauth_tables.WITHOUT_SCOPES:
+                return [server for server in now["servers"] if server not in now["scopes"]]
+
+    def dump(self, path):
+        self.machine.write("dump")
+        storage.make_folder(path.parent)
+        path.write_text(json.dumps(self.machine.content))
+
+    def require_whole(self, path):
+        if not path.read_text().endswith("}"):
+            raise ServiceError(f"{path} is no whole dump")
+
+    def tables(self, path):
+        return frozenset(json.loads(path.read_text())["tables"])
+
+    def restore(self, path):
+        self.machine.write("restore")
+        assert self.machine.replicas == 0, "nobody may be at work on it"
+        self.machine.content = json.loads(path.read_text())
+
+
+@dataclass(frozen=True)
+class FakeSite(Site):
+    machine: Machine = field(default_factory=lambda: Machine(OLD))
+
+    @contextmanager
+    def database(self):
+        yield Database(self.machine)
+
+    def flowauth(self):
+        return "c1" if self.machine.replicas else None
+
+    def stop_flowauth(self):
+        self.machine.write("stop")
+        self.machine.replicas = 0
+
+    def start_flowauth(self):
+        self.machine.write("start")
+        self.machine.replicas = 1
+        if self.machine.content["tables"] == OLD["tables"]:
+            self.machine.upgrade()  # as every FlowAuth of today does
+
+
+class World:
+    """`claimed` is whether the vault knows the database already."""
+
+    def __init__(self, folder, monkeypatch, content=OLD, *, runs=True, claimed=True):
+        self.settings = load(folder, {"HOME": str(folder), "FLOWKIT_STACK": "s"})
+        self.vault = Vault.in_memory()
+        self.machine = Machine(content, runs=runs)
+        self.place = Place(FLOWAUTH, None, "s_flowauth_postgres_data")
+        if claimed:
+            self.vault.claim(self.place.identity, {"identifier": "7", "sample": False})
+        monkeypatch.setattr(migration, "site", self._site)
+        monkeypatch.setattr(containers, "execute", self.machine.execute)
+        monkeypatch.setattr(migration, "_sign_in", lambda _: Finding("sign-in", Status.OK, "admin"))
+
+    @contextmanager
+    def _site(self, settings, _command, tell):
+        claim = self.vault.claims.get(self.place.identity)
+        data = Data(self.place, Content.DATABASE, "7", claim, imported=True)
+        runs = self.machine.runs
+        yield FakeSite(settings, FakeEngine(), self.vault, data, runs=runs, tell=tell, machine=self.machine)
+
+    def migrate(self, **options):
+        return migration.migrate(self.settings, None, lambda _: None, **options)
+
+    def go_back(self, dump):
+        return migration.go_back(self.settings, dump, None, lambda _: None)
+
+    def dumps(self):
+        return sorted((self.settings.state_dir / "dumps").glob("*.dump"))
+
+    def note(self):
+        return Note.read(self.settings.state_dir / flowauth_tables.NOTE)
+
+    def dumped(self):
+        return [json.loads(path.read_text())["tables"] for path in self.dumps()]
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    return World(tmp_path, monkeypatch)
+
+
+def test_the_dump_is_of_the_tables_before_the_upgrade(world):
+    done = world.migrate()
+
+    assert world.machine.writes == ["dump", "upgrade"]
+    assert world.dumped() == [OLD["tables"]]
+    assert done.dump == world.dumps()[0]
+    assert (done.before.is_old, done.after.is_new) == (True, True)
+    assert done.after.without_scopes == ("api",)
+
+
+def test_when_it_is_done_nothing_is_to_do_but_the_uploads(world):
+    world.migrate()
+    again = world.migrate()
+
+    assert again.actions == ()
+    assert "flowauth.link --server api" in again.next[0]
+    world.machine.content["scopes"] = ["api"]
+    assert world.migrate().next == ()
+
+
+def test_a_dry_run_writes_nothing(world):
+    assert len(world.migrate(dry_run=True).actions) == 3
+    assert world.machine.writes == []
+    assert world.dumps() == []
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_cut_off_anywhere_the_next_run_carries_on_and_the_dump_is_of_before(world, number):
+    world.machine.blows_at = number
+    with pytest.raises(Killed):
+        world.migrate()
+
+    done = world.migrate()
+
+    assert done.after.is_new
+    assert OLD["tables"] in world.dumped()
+    assert json.loads(done.dump.read_text())["tables"] == OLD["tables"]
+    assert world.migrate().actions == ()
+
+
+def test_cut_off_after_the_upgrade_all_that_is_left_is_checked(world, monkeypatch):
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migration, "_checked", die)
+        with pytest.raises(Killed):
+            world.migrate()
+
+    done = world.migrate()
+
+    assert done.findings
+    assert world.dumped() == [OLD["tables"]], "no second dump, of the tables of after"
+    assert {item.status for item in done.findings} == {Status.OK}
+
+
+def test_users_that_are_missing_afterwards_are_told_with_the_way_back(world):
+    world.machine.loses = "bob"
+
+    with pytest.raises(VerificationFailed, match="bob are missing") as caught:
+        world.migrate()
+    assert f"--back-to {world.dumps()[0]}" in caught.value.fix
+    with pytest.raises(VerificationFailed):
+        world.migrate()  # it is not taken for done
+
+
+def test_an_upgrade_that_fails_says_so_and_is_tried_again(world):
+    world.machine.upgrade_fails = True
+    with pytest.raises(ServiceError, match="it is locked"):
+        world.migrate()
+
+    world.machine.upgrade_fails = False
+    assert world.migrate().after.is_new
+
+
+def test_a_flowauth_that_knows_no_newer_tables_is_said_to_be_too_old(world, monkeypatch):
+    monkeypatch.setattr(containers, "execute", lambda *_: Execution(0, "", ""))
+
+    done = world.migrate()
+
+    assert "1.18.1 or later" in done.next[0]
+    assert world.dumped() == [OLD["tables"]]
+
+
+def test_a_database_from_elsewhere_is_dumped_before_the_vault_takes_it_for_its_own(tmp_path, monkeypatch):
+    world = World(tmp_path, monkeypatch, runs=False, claimed=False)
+    world.machine.blows_at = 1
+    with pytest.raises(Killed):
+        world.migrate()
+    assert world.vault.claims == {}
+
+    done = world.migrate()
+
+    assert world.vault.claims[world.place.identity]["identifier"] == "7"
+    assert world.dumped() == [OLD["tables"]]
+    assert "deploy --target flowauth" in done.next[0]
+
+
+def test_one_of_today_from_elsewhere_is_dumped_as_well(tmp_path, monkeypatch):
+    world = World(tmp_path, monkeypatch, NEW, runs=False, claimed=False)
+
+    world.migrate()
+
+    assert world.dumped() == [NEW["tables"]]
+    assert world.place.identity in world.vault.claims
+
+
+def test_after_the_deployment_it_is_checked_against_what_was_dumped(tmp_path, monkeypatch):
+    world = World(tmp_path, monkeypatch, runs=False, claimed=False)
+    world.migrate()
+    world.machine.runs, world.machine.replicas = True, 1
+    world.machine.upgrade()
+
+    done = world.migrate()
+
+    assert {item.status for item in done.findings} == {Status.OK}
+    assert len(world.dumps()) == 1
+
+
+def test_a_database_without_tables_is_left_to_flowauth(tmp_path, monkeypatch):
+    world = World(tmp_path, monkeypatch, {**OLD, "tables": []})
+
+    assert world.migrate().actions == ()
+    assert world.dumps() == []
+
+
+def test_going_back_dumps_what_is_there_and_leaves_flowauth_stopped_on_old_tables(world):
+    dump = world.migrate().dump
+    world.machine.writes.clear()
+
+    done = world.go_back(dump)
+
+    assert world.machine.writes == ["dump", "stop", "restore"]
+    assert world.machine.content == OLD
+    assert world.machine.replicas == 0
+    assert "FlowAuth is stopped" in done.next[0]
+    assert json.loads(done.dump.read_text())["tables"] == NEW["tables"]
+
+
+def test_going_back_to_tables_of_today_starts_flowauth(world):
+    world.migrate()
+    today = world.settings.state_dir / "dumps" / "today.dump"
+    today.write_text(json.dumps(NEW))
+
+    done = world.go_back(today)
+
+    assert world.machine.writes[-3:] == ["stop", "restore", "start"]
+    assert world.machine.content == NEW
+    assert done.next == ()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_going_back_cut_off_anywhere_is_done_by_the_next_run(world, number):
+    dump = world.migrate().dump
+    world.machine.writes.clear()
+    world.machine.blows_at = number
+    with pytest.raises(Killed):
+        world.go_back(dump)
+    assert world.machine.content["tables"] == NEW["tables"]
+
+    world.go_back(dump)
+
+    assert world.machine.content == OLD
+
+
+def test_after_going_back_a_migration_begins_anew(world):
+    world.go_back(world.migrate().dump)
+    world.machine.replicas = 1
+
+    done = world.migrate()
+
+    assert done.before.is_old
+    assert world.dumped() == [OLD["tables"], NEW["tables"], OLD["tables"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [('{"tables": ["user", "server"]', "no whole dump"), ('{"tables": ["web"]}', "no dump of")]
+)
+def test_a_file_that_is_no_dump_of_flowauths_stops_nothing(world, content, why):
+    junk = world.settings.folder / "junk"
+    junk.write_text(content)
+
+    for ask in (lambda: world.go_back(junk), lambda: migration.look_back(world.settings, junk, lambda _: None)):
+        with pytest.raises(ServiceError, match=why):
+            ask()
+    assert world.machine.writes == []
+
+
+def test_a_dump_that_is_not_there_is_wrong_usage(world):
+    with pytest.raises(UsageError, match="there is no dump"):
+        world.go_back(world.settings.folder / "none")
+
+
+def test_a_note_that_cannot_be_made_out_counts_for_none(world):
+    world.migrate()
+    note = world.settings.state_dir / flowauth_tables.NOTE
+    assert world.note().checked
+    for junk in ("", "{}", "[]", '{"identifier": 7, "dump": 1, "users": 1, "servers": 1, "checked": 1}'):
+        note.write_text(junk)
+        assert Note.read(note) is None
+    assert world.migrate().actions == ()
+
+
+def test_the_note_of_another_database_is_not_believed(world):
+    world.migrate()
+    note = world.note()
+    world.machine.content = copy.deepcopy(OLD)
+    replace(note, identifier="8", checked=False).write(world.settings.state_dir / flowauth_tables.NOTE)
+
+    world.migrate()
+
+    assert len(world.dumps()) == 2
