@@ -9,6 +9,7 @@ from socketserver import ThreadingUnixStreamServer
 
 import pytest
 
+from tests.bench import __main__ as bench
 from tests.bench.proxy import Request, noting
 from tests.bench.row import Row, alternating
 
@@ -156,3 +157,24 @@ def test_two_things_are_measured_in_turn_and_their_medians_taken():
 
     assert alternating(lambda: take("ours", ours), lambda: take("theirs", theirs), 3) == (3.0, 40.0)
     assert seen == ["ours", "theirs"] * 3
+
+
+def test_without_an_engine_the_bench_says_what_is_missing_and_measures_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(bench, "engine_version", lambda: None)
+    monkeypatch.setattr(bench, "MEASURES", dict.fromkeys(bench.MEASURES, lambda: pytest.fail("it is measured")))
+
+    assert bench.main([]) == 1
+
+    assert "without a Docker Engine" in capsys.readouterr().err
+
+
+def test_a_measure_that_does_not_exist_is_refused(capsys):
+    assert bench.main(["speed"]) == 2
+
+    assert "choose from" in capsys.readouterr().err
+
+
+def test_an_engine_that_cannot_be_reached_is_none(monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere.sock")
+
+    assert bench.engine_version() is None
