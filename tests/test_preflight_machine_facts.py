@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import os
 import socket
+import subprocess
+import sys
 from ipaddress import IPv4Network
 from pathlib import Path
 
+import psutil
 import pytest
 
 from secrets_quickstart.checks.facts_machine import (
@@ -124,6 +127,21 @@ def test_a_listener_is_found_with_the_process_that_holds_the_port():
         facts = machine_facts({port, connected.getsockname()[1]})
     assert [(item.protocol, item.port) for item in facts.listeners] == [("tcp", port)]
     assert f"(pid {os.getpid()})" in facts.listeners[0].process
+
+
+def test_a_process_that_ends_while_it_is_looked_at_holds_no_port_any_more(monkeypatch):
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        [seen] = [entry for entry in psutil.net_connections("inet") if entry.laddr and entry.laddr.port == port]
+
+        monkeypatch.setattr(psutil, "net_connections", lambda _: [seen._replace(pid=ended.pid)])
+        assert machine_facts({port}).listeners == ()
+        monkeypatch.setattr(psutil, "net_connections", lambda _: [seen])
+        assert [item.port for item in machine_facts({port}).listeners] == [port]
 
 
 def test_this_machine_has_cpus_memory_a_clock_and_addresses():

@@ -227,15 +227,20 @@ def _listeners(ports: Collection[int]) -> Iterator[Listener]:
         if (protocol, entry.laddr.port, entry.pid) in seen:
             continue  # one for IPv4 and one for IPv6
         seen.add((protocol, entry.laddr.port, entry.pid))
-        yield Listener(protocol, entry.laddr.port, _process(entry.pid))
+        process = _process(entry.pid)
+        if process is not None:
+            yield Listener(protocol, entry.laddr.port, process)
 
 
-def _process(pid: int | None) -> str:
+def _process(pid: int | None) -> str | None:
+    """Who it is; None if it has ended since it was seen, as the proxy of a container that keeps falling over does."""
     import psutil
 
     if pid is None:  # root sees every process: what has none is the kernel's own, such as VXLAN's port
         return "the kernel" if os.geteuid() == 0 else ""
     try:
         return f"{psutil.Process(pid).name()} (pid {pid})"
+    except psutil.NoSuchProcess:
+        return None
     except psutil.Error:
         return f"a process (pid {pid})"
