@@ -172,11 +172,29 @@ def test_names_that_the_services_know_are_sent_to_the_documented_ones(mistakes):
         ("FLOWKIT_VAULT_KEY_FILE=k\nFLOWKIT_VAULT_PASSPHRASE_FILE=p\n", "FLOWKIT_VAULT_KEY_FILE, "),
         ("FLOWKIT_REGISTRY_USER=me\n", "FLOWKIT_REGISTRY_USER, FLOWKIT_REGISTRY_PASSWORD_FILE"),
         ("FLOWDB_HOST_USER_ID=1234\n", "FLOWDB_HOST_USER_ID: of no use without FLOWDB_DATA_DIR"),
+        ("FLOWAUTH_CERTIFICATE=acme\n", "FLOWAUTH_CERTIFICATE, DOMAIN_NAME: no ACME directory vouches for localhost"),
+        ("FLOWAUTH_CERTIFICATE=acme\nDOMAIN_NAME=192.0.2.7\n", "FLOWAUTH_CERTIFICATE, DOMAIN_NAME: "),
+        ("FLOWAUTH_CERTIFICATE=ACME\nDOMAIN_NAME=my.LocalHost\n", "FLOWAUTH_CERTIFICATE, DOMAIN_NAME: "),
+        ("FLOWAUTH_REPLICAS=2\nFLOWAUTH_CACHE_BACKEND=FILE\n", "FLOWAUTH_REPLICAS, FLOWAUTH_CACHE_BACKEND: "),
     ],
 )
 def test_what_cannot_be_true_together_is_a_mistake(mistakes, content, names):
     (line,) = mistakes(content)
     assert line.startswith(names)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "FLOWAUTH_CERTIFICATE=acme\nDOMAIN_NAME=flowauth.example.org\n",
+        "FLOWAUTH_CERTIFICATE=acme\nDOMAIN_NAME=4.example.org\n",
+        "FLOWAUTH_CERTIFICATE=vault\nDOMAIN_NAME=192.0.2.7\n",
+        "FLOWAUTH_REPLICAS=2\n",
+        "FLOWAUTH_CACHE_BACKEND=memory\n",
+    ],
+)
+def test_what_can_be_true_together_is_none(told, content):
+    assert told(content).given
 
 
 def test_ports_of_what_is_not_shipped_yet_stand_in_nobodys_way(told):

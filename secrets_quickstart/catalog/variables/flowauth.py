@@ -110,8 +110,8 @@ EDGE = (
         "ACME_DIRECTORY",
         Text("an https:// address", r"https://[\w.-]+(:\d{1,5})?(/[\w./-]*)?"),
         LETS_ENCRYPT,
-        "The ACME directory that is asked for it. Another than Let's Encrypt's is trusted by trusted-flowkit.pem "
-        "(`invoke secrets.import`).",
+        "The ACME directory that is asked for it. It has to be vouched for by a public authority, or by one in "
+        "trusted-flowkit.pem (`invoke secrets.import`).",
     ),
     Variable("EDGE_MEMORY_LIMIT", MEMORY, "256MB", "The edge's container is stopped if it takes more."),
 )

@@ -59,7 +59,23 @@ def contradictions(values: Mapping[str, Any], given: Collection[str]) -> list[st
         for name in ("FLOWDB_HOST_USER_ID", "FLOWDB_HOST_GROUP_ID")
         if name in given and "FLOWDB_DATA_DIR" not in given
     ]
+    if (values["FLOWAUTH_REPLICAS"] or 1) > 1 and values["FLOWAUTH_CACHE_BACKEND"] in {"file", "memory"}:
+        found.append(
+            "FLOWAUTH_REPLICAS, FLOWAUTH_CACHE_BACKEND: a two-factor code would be good once in each instance: "
+            "set FLOWAUTH_CACHE_BACKEND=redis"
+        )
+    name = values["DOMAIN_NAME"]
+    if values["FLOWAUTH_CERTIFICATE"] == "acme" and name is not None and not _can_be_vouched_for(name):
+        found.append(
+            f"FLOWAUTH_CERTIFICATE, DOMAIN_NAME: no ACME directory vouches for {name}: "
+            "set DOMAIN_NAME to FlowAuth's own name, or FLOWAUTH_CERTIFICATE=vault"
+        )
     return found + _clashing_ports(values, given)
+
+
+def _can_be_vouched_for(name: str) -> bool:
+    """Whether it is a name that others can look up: neither this machine's own nor an address."""
+    return name.rpartition(".")[2].lower() != "localhost" and not name.replace(".", "").isdecimal()
 
 
 def _clashing_ports(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
