@@ -1,9 +1,11 @@
 """The stack files without this tool: the documented names of secrets and variables, and `docker stack deploy -c`."""
 
+import base64
 import secrets
 import shutil
 import ssl
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,18 +16,21 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from secrets_quickstart.catalog.components import COMPONENTS
+from secrets_quickstart.catalog.images import IMAGES
 from secrets_quickstart.catalog.secrets import SECRETS
+from secrets_quickstart.catalog.sources import Alias
 from secrets_quickstart.steps.secrets import wanted
 from secrets_quickstart.swarm import images, volumes
 from secrets_quickstart.swarm.convergence import Expectation
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.watching import remove_and_wait, wait_until_up
-from tests.swarm.machine import REPOSITORY, containers, ports
+from tests.swarm.machine import REPOSITORY, containers, execute, ports
 
 pytestmark = pytest.mark.swarm
 
-STACK = "byhand"
+STACK, FLOWAUTH_STACK = "byhand", "edgebyhand"
 FILES = ("flowdb.yml", "flowmachine.yml", "flowapi.yml")
+FLOWAUTH_FILES = ("flowauth.yml", "letsencrypt.yml")
 PORTS = ports(22000)
 CLIENTS = [path for path in ("/usr/bin/docker", "/usr/local/bin/docker") if shutil.which(path)]
 
@@ -54,13 +59,19 @@ def values(engine, authority):
         "cert-flowkit.pem": issued.cert_chain_pems[0].bytes().decode(),
         "key-flowkit.pem": issued.private_key_pem.bytes().decode(),
     }
-    names = wanted(["flowdb", "flowmachine", "flowapi"])
-    made |= {name: secrets.token_hex(12) for name in names if name not in made}
+    with created(engine, wanted(["flowdb", "flowmachine", "flowapi"]), made) as whole:
+        yield whole
+
+
+@contextmanager
+def created(engine, names, given):
+    """Secrets of these names in the swarm, with random values for those that are not given."""
+    made = {name: given.get(name) or secrets.token_hex(12) for name in names}
     taken = {item["Spec"]["Name"] for item in engine.api.secrets()} & set(names)
     if taken:
         pytest.skip(f"this swarm has secrets of somebody's deployment by hand: {', '.join(sorted(taken))}")
-    for name in names:
-        subprocess.run(["docker", "secret", "create", name, "-"], input=made[name].encode(), check=True)
+    for name, value in made.items():
+        subprocess.run(["docker", "secret", "create", name, "-"], input=value.encode(), check=True)
     yield made
     for name in names:
         engine.api.remove_secret(name)
@@ -69,33 +80,44 @@ def values(engine, authority):
 @pytest.fixture(scope="module")
 def local():
     """What is exported: the ports, and the local images in the place of the official ones."""
-    recipes = images.recipes(REPOSITORY / "images", ("flowdb", "flowmachine", "flowapi", "redis"))
+    recipes = images.recipes(REPOSITORY / "images", [row.name for row in IMAGES if row.shipped])
     return {**images.variables(recipes.values()), **PORTS, "HOME": "/", "PATH": "/usr/bin:/bin"}
 
 
 @pytest.fixture(scope="module")
 def stack(engine, values, local):
-    """Deployed, and waited for as an operator would watch `docker service ls`."""
+    """What the clients said to it."""
+    with deployed(engine, STACK, FILES, local) as said:
+        yield said
+
+
+@contextmanager
+def deployed(engine, stack, files, environment):
+    """Deployed by every client, and waited for as an operator would watch `docker service ls`."""
     since = engine.now()
-    said = [deploy(client, local) for client in CLIENTS]
-    expected = {
-        service.name: Expectation(service.needs)
-        for component in COMPONENTS
-        if component.stack_file in FILES
-        for service in component.services
-    }
-    wait_until_up(engine, STACK, expected, since=since, deadline=120, tell=lambda _: None)
+    said = [deploy(client, stack, files, environment) for client in CLIENTS]
+    wait(engine, stack, files, since)
     yield said
-    remove_and_wait(engine, STACK, deadline=120, tell=lambda _: None)
-    for name in volumes.of_stack(engine, STACK):
+    remove_and_wait(engine, stack, deadline=120, tell=lambda _: None)
+    for name in volumes.of_stack(engine, stack):
         volumes.remove(engine, name)
 
 
-def deploy(client, environment):
+def wait(engine, stack, files, since):
+    expected = {
+        service.name: Expectation(service.needs)
+        for component in COMPONENTS
+        if component.stack_file in files
+        for service in component.services
+    }
+    wait_until_up(engine, stack, expected, since=since, deadline=120, tell=lambda _: None)
+
+
+def deploy(client, stack, files, environment):
     """What the client says to it."""
-    files = [word for name in FILES for word in ("-c", str(REPOSITORY / "compose" / name))]
+    named = [word for name in files for word in ("-c", str(REPOSITORY / "compose" / name))]
     done = subprocess.run(
-        [client, "stack", "deploy", *files, STACK], env=environment, capture_output=True, text=True, check=True
+        [client, "stack", "deploy", *named, stack], env=environment, capture_output=True, text=True, check=True
     )
     return done.stdout + done.stderr
 
@@ -107,8 +129,8 @@ def test_no_client_ignores_anything_in_the_files(stack):
         assert "deprecated" not in said
 
 
-def test_the_comments_name_every_secret_and_every_port_that_is_needed(values):
-    for name in FILES:
+def test_the_comments_name_every_secret_and_every_port_that_is_needed():
+    for name in (*FILES, *FLOWAUTH_FILES):
         text = (REPOSITORY / "compose" / name).read_text()
         comment, declared = text.split("version:")[0], text.split("\nsecrets:\n")[1]
         assert "docker stack deploy -c compose/" in comment
@@ -141,7 +163,94 @@ def test_flowapi_serves_its_specification_with_the_certificate_that_was_given(st
 def test_a_second_deployment_by_hand_restarts_nothing(engine, stack, local, client):
     before = [item["Id"] for item in containers(STACK)]
 
-    deploy(client, local)
+    deploy(client, STACK, FILES, local)
 
     assert len(before) == 5
     assert [item["Id"] for item in containers(STACK)] == before
+
+
+@pytest.fixture(scope="module")
+def admin(engine, authority):
+    """FlowAuth's secrets, as FlowKit's documentation names them."""
+    issued = authority.issue_cert("localhost")
+    signing = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    made = {
+        "FLOWAUTH_ADMIN_USER": "boss",
+        "FLOWAUTH_ADMIN_PASSWORD": "nineteen silver teapots",
+        "FLOWAUTH_DB_PASSWORD": "p@ss/word:%?#",
+        "FLOWAUTH_FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "PRIVATE_JWT_SIGNING_KEY": signing.private_bytes(*form).decode(),
+        "cert-flowauth.pem": issued.cert_chain_pems[0].bytes().decode(),
+        "key-flowauth.pem": issued.private_key_pem.bytes().decode(),
+        "trusted-flowkit.pem": authority.cert_pem.bytes().decode(),
+    }
+    aliases = {row.name for row in SECRETS if isinstance(row.source, Alias)}
+    names = [name for name in wanted(["flowauth", "letsencrypt"]) if name not in aliases]
+    with created(engine, names, made) as whole:
+        yield whole
+
+
+@pytest.fixture(scope="module")
+def exported(local):
+    return {
+        **local,
+        "DB_URI": "postgresql://flowauth:{}@flowauth_postgres:5432/flowauth",
+        "FLOWAUTH_CACHE_BACKEND": "redis",
+        "FLOWAUTH_REDIS_HOST": "flowauth_redis",
+        "FLOWAUTH_REDIS_PORT": "6379",
+        "FLOWAUTH_REDIS_DB": "3",
+        "DOMAIN_NAME": "localhost",
+        "EMAIL_ADDRESS": "operator@example.org",
+    }
+
+
+@pytest.fixture(scope="module")
+def flowauth(engine, admin, exported):
+    with deployed(engine, FLOWAUTH_STACK, FLOWAUTH_FILES, exported) as said:
+        yield said
+
+
+@contextmanager
+def signed_in(authority, admin):
+    """A client with the session of FlowAuth's administrator."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    name, password = admin["FLOWAUTH_ADMIN_USER"], admin["FLOWAUTH_ADMIN_PASSWORD"]
+    with httpx.Client(
+        base_url=f"https://localhost:{PORTS['FLOWAUTH_HOST_PORT']}", verify=context, timeout=30
+    ) as client:
+        client.post("/signin", json={"username": name, "password": password}).raise_for_status()
+        client.headers["X-CSRF-Token"] = client.cookies["X-CSRF"]
+        yield client
+
+
+def test_flowauths_admin_signs_in_by_the_names_that_are_documented(flowauth, authority, admin):
+    for said in flowauth:
+        assert "gnoring" not in said
+    with signed_in(authority, admin) as boss:
+        assert boss.get("/is_signed_in").json()["is_admin"]
+        made = boss.post("/admin/users", json={"username": "ada", "password": "sixty purple elephants"})
+        assert made.status_code == 200
+        names = {user["name"] for user in boss.get("/admin/users").json()}
+
+    assert names == {"boss", "ada"}
+
+
+def test_what_flowauth_remembers_is_in_the_redis_and_the_database_that_were_named(flowauth, authority, admin):
+    wrong = {**admin, "FLOWAUTH_ADMIN_PASSWORD": "wrong"}
+    with pytest.raises(httpx.HTTPStatusError), signed_in(authority, wrong):
+        pass  # failures are counted
+
+    command = "printf 'AUTH %s\\nINFO keyspace\\n' \"$(cat /run/secrets/FLOWAUTH_REDIS_PASSWORD)\" | redis-cli"
+    assert "db3:keys=" in execute(FLOWAUTH_STACK, "flowauth_redis", "sh", "-c", command)
+
+
+def test_flowauths_database_is_emptied_at_each_start_when_that_is_wanted(engine, flowauth, exported, authority, admin):
+    since = engine.now()
+    for client in CLIENTS[:1]:
+        deploy(client, FLOWAUTH_STACK, FLOWAUTH_FILES, {**exported, "RESET_FLOWAUTH_DB": "true"})
+    wait(engine, FLOWAUTH_STACK, FLOWAUTH_FILES, since)
+
+    with signed_in(authority, admin) as boss:
+        assert {user["name"] for user in boss.get("/admin/users").json()} == {"boss"}
