@@ -230,6 +230,20 @@ def test_users_that_are_missing_afterwards_are_told_with_the_way_back(world):
         world.migrate()  # it is not taken for done
 
 
+def test_a_flowauth_that_does_not_let_its_admin_in_is_restarted(world, monkeypatch):
+    refused = Finding("sign-in", Status.OBSTACLE, "wrong password", "give the right one")
+
+    def sign_in(_):
+        return Finding("sign-in", Status.OK, "admin") if "start" in world.machine.writes else refused
+
+    monkeypatch.setattr(migration, "_sign_in", sign_in)
+
+    done = world.migrate()
+
+    assert world.machine.writes == ["dump", "upgrade", "stop", "start"]
+    assert {item.status for item in done.findings} == {Status.OK}
+
+
 def test_an_upgrade_that_fails_says_so_and_is_tried_again(world):
     world.machine.upgrade_fails = True
     with pytest.raises(ServiceError, match="it is locked"):

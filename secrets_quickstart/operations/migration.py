@@ -139,7 +139,7 @@ def _checked(found: Site, database: Postgresql, container: str, note: Note, befo
     doing(CHECK)
     after = census(database)
     current = containers.execute(found.engine, container, (*FLASK, "current"))
-    findings = (*_judged(note, after, current.stdout), _dump_is_whole(database, note.dump), _sign_in(found))
+    findings = (*_judged(note, after, current.stdout), _dump_is_whole(database, note.dump), _signed_in(found, doing))
     verification.require(
         Finding(item.check, item.status, item.detail, item.fix or _way_back(note.dump)) for item in findings
     )
@@ -169,6 +169,17 @@ def _dump_is_whole(database: Postgresql, dump: Path) -> Finding:
     except QuickstartError as problem:
         return Finding("dump", Status.OBSTACLE, str(problem), "bring the dump back: nothing else leads back")
     return Finding("dump", Status.OK, str(dump))
+
+
+def _signed_in(found: Site, doing: _Doing) -> Finding:
+    """A FlowAuth that ran on the old tables has not seen to its admin in the new ones: it does so as it starts."""
+    first = _sign_in(found)
+    if first.status is not Status.OBSTACLE:
+        return first
+    doing("restart FlowAuth, which then gives its admin the vault's password")
+    found.stop_flowauth()
+    found.start_flowauth()
+    return _sign_in(found)
 
 
 def _sign_in(found: Site) -> Finding:
