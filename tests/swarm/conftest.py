@@ -31,13 +31,32 @@ def _a_real_engine():
 
 @pytest.fixture(scope="session", autouse=True)
 def _a_swarm(_a_real_engine):
-    """One swarm for all modules, so that no purge in between takes it down; left again if it was made here."""
+    """One swarm for all modules, so that no purge in between takes it down; left again if it was made here.
+
+    Gives whether it was.
+    """
     if api().info()["Swarm"]["LocalNodeState"] != "inactive":
-        yield
+        yield False
         return
-    api().init_swarm("127.0.0.1", "127.0.0.1:2377", default_addr_pool=["10.88.0.0/16"], subnet_size=24)
-    yield
+    _make_swarm()
+    yield True
     api().leave_swarm(force=True)
+
+
+def _make_swarm():
+    api().init_swarm("127.0.0.1", "127.0.0.1:2377", default_addr_pool=["10.88.0.0/16"], subnet_size=24)
+
+
+@pytest.fixture
+def no_swarm(_a_swarm):
+    """Meanwhile the engine is in no swarm, as on a fresh machine."""
+    if not _a_swarm:
+        pytest.skip("the engine was in a swarm already when the tests began, which is not theirs to leave")
+    api().leave_swarm(force=True)
+    yield
+    if api().info()["Swarm"]["LocalNodeState"] != "inactive":
+        api().leave_swarm(force=True)
+    _make_swarm()
 
 
 @pytest.fixture(scope="session", autouse=True)
