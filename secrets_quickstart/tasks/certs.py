@@ -46,12 +46,26 @@ def install(_c: Context, certificate: str, key: str, flowauth: bool = False) -> 
     """Use a certificate and key of your own (they must match, be valid now, and be for your names)."""
     from secrets_quickstart.operations.imports import install_certificate, row_of
 
+    chosen = settings()
     row = row_of("cert-flowauth.pem" if flowauth else "cert-flowkit.pem")
-    if install_certificate(settings(), row, given(certificate), given(key)):
+    if not install_certificate(chosen, row, given(certificate), given(key)):
+        report.result("nothing to do: the vault holds this certificate and key already")
+    elif flowauth and chosen["FLOWAUTH_CERTIFICATE"] == "acme":
+        report.result(
+            f"{Path(certificate).name} is in the vault, and served once FLOWAUTH_CERTIFICATE=vault is deployed"
+        )
+    else:
         user = "FlowAuth" if flowauth else "FlowAPI"
         report.result(f"{Path(certificate).name} is in the vault; the next deploy brings it to {user}")
-    else:
-        report.result("nothing to do: the vault holds this certificate and key already")
 
 
-ns = Collection("certs", status, install)
+@task()
+def renew(_c: Context) -> None:
+    """Acquire a new certificate for FlowAuth by ACME now; the edge does so by itself in good time."""
+    from secrets_quickstart.operations.renewal import renew as acquire
+
+    acquire(settings(), report.say)
+    report.result("the new certificate is served")
+
+
+ns = Collection("certs", status, install, renew)

@@ -1,0 +1,473 @@
+"""FlowAuth's TLS edge before two real FlowAuths: each test goes on from the one before it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Self
+
+import httpx
+import pytest
+import trustme
+from cryptography import x509
+
+from tests.swarm.machine import containers, engine, execute
+from tests.swarm.neighbour import mistake, neighbour
+
+pytestmark = pytest.mark.swarm
+
+STACK = "edge"
+HTTPS, HTTP = 22243, 22280
+NAME = "flowauth.example.org"
+AUTHORITY, INTERNET = "edge-authority", "edge-internet"
+"""Services beside the stack: an ACME server, and what leads it from FlowAuth's name to this machine's ports."""
+OUTSIDER = "203.0.113.9"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("edge")
+
+
+@pytest.fixture(scope="module")
+def machine(place):
+    chosen = {
+        "FLOWAUTH_HOST_PORT": str(HTTPS),
+        "EDGE_HTTP_PORT": str(HTTP),
+        "DOMAIN_NAME": NAME,
+        "FLOWAUTH_REPLICAS": "2",
+        "FLOWAUTH_LOG_LEVEL": "info",
+    }
+    with neighbour(place / "one", STACK, 22200, **chosen) as made:
+        made.invoke("deploy", "--target", "flowauth")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def ours(machine, place):
+    """A client's trust in our authority and nobody else."""
+    machine.invoke("secrets.export-public", str(place / "public"))
+    return trust((place / "public" / "ca-flowkit.pem").read_text())
+
+
+@pytest.fixture(scope="module")
+def password(machine):
+    return machine.value("FLOWAUTH_ADMIN_PASSWORD")
+
+
+def trust(authority: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=authority)
+    return context
+
+
+def served(context: ssl.SSLContext, name: str = NAME) -> x509.Certificate:
+    """The certificate that the edge shows to whoever asks for that name; raises OSError if it is not believed."""
+    with (
+        socket.create_connection(("127.0.0.1", HTTPS), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname=name) as shown,
+    ):
+        return x509.load_der_x509_certificate(shown.getpeercert(binary_form=True) or b"")
+
+
+def client(context: ssl.SSLContext, name: str = NAME) -> httpx.Client:
+    """People's way to FlowAuth, by that name, though this machine knows it not."""
+    return httpx.Client(
+        transport=_Here(verify=context), base_url=f"https://{name}:{HTTPS}", timeout=60, follow_redirects=False
+    )
+
+
+class _Here(httpx.HTTPTransport):
+    """Every name is this machine."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        here = httpx.Request(
+            request.method,
+            request.url.copy_with(host="127.0.0.1"),
+            headers=request.headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": request.url.host},
+        )
+        return super().handle_request(here)
+
+
+def log(service: str) -> str:
+    done = subprocess.run(
+        ["docker", "service", "logs", "--raw", f"{STACK}_{service}"], capture_output=True, text=True, check=True
+    )
+    return done.stdout + done.stderr
+
+
+def running(service: str) -> list[str]:
+    label = "com.docker.swarm.service.name"
+    return [item["Id"] for item in containers(STACK) if item["Config"]["Labels"][label] == f"{STACK}_{service}"]
+
+
+def eventually(what, seconds: float = 60):
+    """What it gives, once it gives something."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if found := what():
+                return found
+        time.sleep(0.2)
+    raise AssertionError(f"not within {seconds} s")
+
+
+@dataclass
+class Visitor:
+    """Somebody who has signed in, and uses FlowAuth without a pause."""
+
+    context: ssl.SSLContext
+    password: str
+    seen: Counter[str] = field(default_factory=Counter)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        self._client = client(self.context)
+        signed_in = self._client.post("/signin", json={"username": "admin", "password": self.password})
+        signed_in.raise_for_status()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._client.close()
+
+    def _look(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.seen[str(self._client.get("/is_signed_in").status_code)] += 1
+            except httpx.HTTPError as problem:
+                self.seen[repr(problem)] += 1
+
+
+def test_the_vaults_certificate_is_believed_by_who_trusts_our_authority_and_by_nobody_else(ours):
+    for name in (NAME, "localhost", "127.0.0.1"):
+        served(ours, name)
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        served(ours, "other.example.org")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        served(ssl.create_default_context())
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.usefixtures("machine")
+def test_old_tls_is_refused():
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    old.minimum_version = ssl.TLSVersion.TLSv1
+    old.maximum_version = ssl.TLSVersion.TLSv1_1
+    old.check_hostname = False
+    old.verify_mode = ssl.CERT_NONE
+    with pytest.raises(ssl.SSLError, match="TLSV1_ALERT_PROTOCOL_VERSION"):
+        served(old)
+
+
+def test_flowauths_own_headers_come_through_and_the_name_is_bound_to_https(ours):
+    with client(ours) as visitor, client(ours, "localhost") as local:
+        named, here = visitor.get("/"), local.get("/")
+
+    assert named.status_code == 200
+    assert named.headers["strict-transport-security"] == "max-age=31536000"
+    assert "strict-transport-security" not in here.headers, "it would be about every port of localhost"
+    assert "default-src 'none'; script-src 'self'" in named.headers["content-security-policy"]
+    for name, value in (("x-frame-options", "DENY"), ("x-content-type-options", "nosniff")):
+        assert named.headers.get_list(name) == [value]
+    assert {"server", "via"} & named.headers.keys() == set()
+
+
+def test_plain_http_leads_to_https_and_its_port():
+    answer = httpx.get(f"http://localhost:{HTTP}/signin?next=1")
+
+    assert answer.status_code == 302
+    assert answer.headers["location"] == f"https://localhost:{HTTPS}/signin?next=1"
+
+
+def test_cookies_stay_on_https(ours):
+    with client(ours) as visitor:
+        cookies = visitor.get("/is_signed_in").headers.get_list("set-cookie")
+
+    assert cookies
+    assert all("Secure" in cookie for cookie in cookies)
+
+
+def test_flowauth_learns_who_asks_and_believes_nobody_who_says_so_himself(ours):
+    spoofed = {"X-Forwarded-For": OUTSIDER, "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
+    with client(ours) as visitor:
+        answer = visitor.get("/is_signed_in-spoofed", headers={**spoofed, "X-Real-Ip": OUTSIDER})
+
+    [line] = eventually(lambda: [line for line in log("flowauth").splitlines() if "is_signed_in-spoofed" in line])
+    address = json.loads(line)["src_ip"]
+    assert answer.status_code == 404
+    edges = execute(STACK, "edge", "cat", "/etc/hosts")
+    assert address != OUTSIDER
+    assert address not in edges, "everybody would share the edge's address"
+
+
+def test_the_log_names_the_page_and_no_secret(ours):
+    with client(ours) as visitor:
+        headers = {"Cookie": "session=crumbs", "Authorization": "Bearer bears", "X-CSRF-Token": "crest"}
+        visitor.get("/some-page?token=topsecret", headers=headers)
+        visitor.post("/signin", json={"username": "somebody", "password": "passphrase"})
+
+    eventually(lambda: "/some-page" in log("edge"))
+    said = log("edge")
+    for secret in ("crumbs", "bears", "crest", "topsecret", "passphrase", "Set-Cookie"):
+        assert secret not in said, secret
+
+
+def test_a_body_that_flowauth_would_not_take_is_not_handed_to_it(ours):
+    with client(ours) as visitor:
+        for length, own in ((9_000_000, False), (4_500_000, True)):
+            answer = visitor.post("/signin", content=b"x" * length, headers={"Content-Type": "application/json"})
+            assert answer.status_code == 413
+            assert ("x-request-id" in answer.headers) == own, "FlowAuth says it in its own words where it can"
+        assert visitor.get("/", headers={"X-Long": "y" * 40_000}).status_code == 431
+        assert visitor.get("/version").status_code == 200
+
+
+def test_clients_that_send_slowly_hold_none_of_flowauths_threads(ours):
+    """Two instances of two processes of eight threads."""
+    slow = []
+    for _ in range(48):
+        plain = socket.create_connection(("127.0.0.1", HTTPS), timeout=10)
+        slow.append(ours.wrap_socket(plain, server_hostname=NAME))
+        slow[-1].sendall(b"POST /signin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
+
+    with client(ours) as visitor:
+        start = time.monotonic()
+        answers = [visitor.get("/").status_code for _ in range(20)]
+        took = time.monotonic() - start
+    for each in slow:
+        each.close()
+
+    assert answers == [200] * 20
+    assert took < 5
+
+
+def test_nothing_but_the_ports_is_open_and_the_container_may_do_little(machine):
+    edge = engine().inspect_container(running("edge")[0])
+
+    assert edge["HostConfig"]["ReadonlyRootfs"]
+    assert edge["HostConfig"]["CapDrop"] == ["ALL"]
+    assert edge["HostConfig"]["CapAdd"] == ["CAP_NET_BIND_SERVICE"]
+    assert not edge["HostConfig"]["Privileged"]
+    assert {item["Destination"] for item in edge["Mounts"]} == {"/data"}
+    assert "refused" in execute(STACK, "edge", "wget", "-O-", "-T5", "http://127.0.0.1:2019/config/")
+    assert "CapEff:\t0000000000000000" in execute(STACK, "edge", "cat", "/proc/1/status")
+    address = execute(STACK, "edge", "hostname", "-i").split()[0]
+    assert "refused" in execute(STACK, "edge", "wget", "-O-", "-T5", f"http://{address}:2020/")
+
+
+def test_both_instances_are_asked(ours):
+    with client(ours) as visitor:
+        for _ in range(40):
+            visitor.get("/asked-often")
+
+    def shares():
+        found = [
+            subprocess.run(["docker", "logs", name], capture_output=True, text=True, check=True)
+            for name in running("flowauth")
+        ]
+        counts = [(done.stdout + done.stderr).count("/asked-often") for done in found]
+        return counts if sum(counts) == 40 else None
+
+    assert min(eventually(shares)) > 0
+
+
+def test_an_instance_that_dies_is_not_noticed(ours, password):
+    one, other = running("flowauth")
+    with Visitor(ours, password) as visitor:
+        time.sleep(1)
+        engine().kill(one)
+        eventually(lambda: len(running("flowauth")) == 2 and one not in running("flowauth"))
+        time.sleep(3)
+
+    assert set(visitor.seen) == {"200"}
+    assert visitor.seen["200"] > 100
+    assert other in running("flowauth")
+
+
+def test_flowauth_is_replaced_without_anybody_noticing(ours, password):
+    before = set(running("flowauth"))
+    with Visitor(ours, password) as visitor:
+        subprocess.run(["docker", "service", "update", "--quiet", "--force", f"{STACK}_flowauth"], check=True)
+        eventually(lambda: len(running("flowauth")) == 2 and not set(running("flowauth")) & before)
+
+    assert set(visitor.seen) == {"200"}
+
+
+def own_certificate(place, *names):
+    """The operator's: of an authority of his own, as files."""
+    authority = trustme.CA()
+    issued = authority.issue_cert(*names)
+    certificate, key = place / "own.pem", place / "own.key"
+    certificate.write_bytes(b"".join(blob.bytes() for blob in (*issued.cert_chain_pems, authority.cert_pem)))
+    key.write_bytes(issued.private_key_pem.bytes())
+    return str(certificate), str(key), trust(authority.cert_pem.bytes().decode())
+
+
+def test_the_operators_own_certificate_is_refused_when_it_is_for_another_name(machine, place, ours):
+    ended = machine.invoke("certs.install", "--flowauth", *own_certificate(place, "other.example")[:2], expect=1)
+
+    assert f"not for {NAME}" in mistake(ended)
+    served(ours)
+
+
+def test_the_operators_own_certificate_is_served_after_a_deploy_that_restarts_the_edge_alone(machine, place):
+    before = {item["Id"] for item in containers(STACK)}
+    certificate, key, context = own_certificate(place, NAME)
+    machine.invoke("certs.install", "--flowauth", certificate, key)
+
+    machine.invoke("deploy", "--target", "flowauth")
+
+    served(context)
+    [row] = [row for row in machine.json("certs.status") if row["name"] == "cert-flowauth.pem"]
+    assert (row["names"], row["origin"]) == (NAME, "imported")
+    [gone] = before - {item["Id"] for item in containers(STACK)}
+    assert gone not in running("edge")
+    assert len(running("edge")) == 1
+
+
+THE_AUTHORITY = """
+exec caddy run --adapter caddyfile --config - <<CONFIGURATION
+{
+    admin off
+    skip_install_trust
+    auto_https disable_redirects
+}
+https://edge-authority {
+    tls internal
+    acme_server
+}
+CONFIGURATION
+"""
+THE_INTERNET = f"""
+import asyncio, ipaddress, socket
+
+[gateway] = [
+    str(ipaddress.IPv4Address(socket.htonl(int(line.split()[2], 16))))
+    for line in open("/proc/net/route") if line.split()[1] == "00000000"
+]
+
+async def pump(source, sink):
+    try:
+        while chunk := await source.read(65536):
+            sink.write(chunk)
+            await sink.drain()
+    finally:
+        sink.close()
+
+def to(port):
+    async def connected(reader, writer):
+        there, back = await asyncio.open_connection(gateway, port)
+        await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
+    return connected
+
+async def main():
+    servers = [await asyncio.start_server(to({HTTPS}), port=443), await asyncio.start_server(to({HTTP}), port=80)]
+    await asyncio.gather(*(server.serve_forever() for server in servers))
+
+asyncio.run(main())
+"""
+
+
+def beside(name, image, *command, alias=""):
+    """A service on the stack's network that is none of the stack's."""
+    network = f"name={STACK}_flowauth" + (f",alias={alias}" if alias else "")
+    options = ["--network", network, "--endpoint-mode", "dnsrr", "--no-healthcheck", "--quiet"]
+    docker("service", "create", "--name", name, *options, os.environ[image], *command)
+
+
+@pytest.fixture(scope="module")
+def acme(machine):
+    """What a deployment is told of an ACME server, and a client's trust in it."""
+    try:
+        beside(AUTHORITY, "EDGE_IMAGE", "sh", "-c", THE_AUTHORITY)
+        beside(INTERNET, "FLOWAUTH_IMAGE", "python3", "-c", THE_INTERNET, alias=NAME)
+        root = eventually(lambda: docker("exec", authoritys(), "cat", "/data/caddy/pki/authorities/local/root.crt"))
+        machine.invoke("secrets.import", "trusted-flowkit.pem", "-", stdin=root.encode())
+        chosen = {
+            "FLOWAUTH_CERTIFICATE": "acme",
+            "ACME_DIRECTORY": f"https://{AUTHORITY}/acme/local/directory",
+            "EMAIL_ADDRESS": "operator@example.org",
+        }
+        yield chosen, trust(root)
+    finally:
+        docker("service", "rm", AUTHORITY, INTERNET)
+
+
+def docker(*words):
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(done.stderr)
+    return done.stdout
+
+
+def authoritys():
+    return docker("ps", "--quiet", "--filter", f"label=com.docker.swarm.service.name={AUTHORITY}").strip()
+
+
+def test_an_acme_server_that_gives_no_certificate_is_named(machine, acme):
+    chosen, context = acme
+    wrong = {**chosen, "ACME_DIRECTORY": f"https://{AUTHORITY}/acme/elsewhere/directory"}
+    ended = machine.invoke("deploy", "--target", "flowauth", expect=None, **wrong)
+
+    with pytest.raises(OSError, match="alert"):
+        served(context)
+    assert ended.status in {0, 5}
+    said = mistake(machine.invoke("certs.renew", expect=1, **wrong))
+    assert "acme/elsewhere/directory" in said
+    assert f"{NAME} leads to this machine" in said
+
+
+def test_a_certificate_is_acquired_by_acme(machine, acme):
+    chosen, context = acme
+    machine.invoke("deploy", "--target", "flowauth", expect=None, **chosen)
+
+    found = eventually(lambda: served(context))
+
+    [names] = [
+        extension.value for extension in found.extensions if isinstance(extension.value, x509.SubjectAlternativeName)
+    ]
+    assert names.get_values_for_type(x509.DNSName) == [NAME]
+    with client(context) as visitor:
+        assert visitor.get("/").status_code == 200
+        assert visitor.get("/").headers["strict-transport-security"]
+        assert visitor.get("/", headers={"Host": "other.example"}).status_code == 421
+    for name in ("localhost", "other.example"):
+        with pytest.raises(ssl.SSLError, match="ALERT"):
+            served(context, name)
+    assert httpx.get(f"http://localhost:{HTTP}/a").headers["location"] == f"https://{NAME}:{HTTPS}/a"
+
+
+def test_a_renewal_is_forced_and_restarts_the_edge_alone(machine, acme):
+    chosen, context = acme
+    before, others = served(context), running("flowauth")
+
+    machine.invoke("certs.renew", **chosen)
+
+    after = served(context)
+    assert after.serial_number != before.serial_number
+    assert after.issuer == before.issuer
+    assert running("flowauth") == others
+
+
+def test_that_certificate_outlives_the_edge(acme):
+    _, context = acme
+    before, [edge] = served(context), running("edge")
+    engine().kill(edge)
+    eventually(lambda: running("edge") not in ([], [edge]))
+
+    assert eventually(lambda: served(context)) == before
