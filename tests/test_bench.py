@@ -1,6 +1,7 @@
 """What the bench reckons with: its rows, and the proxy that counts what is asked of the Engine."""
 
 import contextlib
+import gc
 import socket
 import threading
 from http.client import HTTPConnection
@@ -174,7 +175,9 @@ def test_a_measure_that_does_not_exist_is_refused(capsys):
     assert "choose from" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_engine_that_cannot_be_reached_is_none(monkeypatch, tmp_path):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere.sock")
 
     assert bench.engine_version() is None
+    gc.collect()  # the SDK forgets to close the socket with which it did not connect: complain here, if at all
