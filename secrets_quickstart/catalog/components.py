@@ -21,6 +21,8 @@ class Service:
     """The variables that hold its published ports."""
     address: str = ""
     """Where people find it, with `{port}` for the first of them."""
+    known_as: str = ""
+    """What they find there, where that is not the service itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ COMPONENTS = (
                 needs=("flowauth",),
                 ports=("FLOWAUTH_HOST_PORT", "EDGE_HTTP_PORT"),
                 address="https://{DOMAIN_NAME}:{port}",
+                known_as="flowauth",
             ),
         ),
         requires=("flowauth",),

@@ -169,11 +169,14 @@ def wanted_images(order: Order) -> tuple[str, ...]:
 
 
 def addresses(settings: Settings, order: Order) -> list[tuple[str, str]]:
-    """Where people find the order's services: name and address."""
+    """Where people find what the order's services are for: name and address."""
     services = (service for name in order.components for service in components.BY_NAME[name].services)
     texts = settings.texts()
     return [
-        (service.name, service.address.format(port=settings[service.ports[0]], **texts).removesuffix(":443"))
+        (
+            service.known_as or service.name,
+            service.address.format(port=settings[service.ports[0]], **texts).removesuffix(":443"),
+        )
         for service in services
         if service.address
     ]

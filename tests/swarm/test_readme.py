@@ -9,6 +9,7 @@ import pytest
 import trustme
 
 from tests.swarm.machine import INVOKE, REPOSITORY, Machine, ports
+from tests.swarm.pages.browser import chromium, visit
 
 pytestmark = pytest.mark.swarm
 
@@ -78,10 +79,39 @@ def test_the_readmes_python_gets_an_answer(machine):
     machine.invoke("quickstart")
     machine.invoke("secrets.export-public", "certificates")
     token = machine.invoke("flowapi.token").stdout
-    [example] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    program = example.replace("9090", PORTS["FLOWAPI_HOST_PORT"]).replace('"…"', repr(token))
-    program += "\nprint(flowclient.get_available_dates(connection=connection))\n"
+    printed = run_example(machine, token, "print(flowclient.get_available_dates(connection=connection))")
 
+    assert b"2016-01-07" in printed
+
+
+QUERY = """
+homes = flowclient.daily_location_spec(date="2016-01-03", aggregation_unit="admin2", method="last")
+print(flowclient.spatial_aggregate(connection=connection, locations=homes).get_result().columns.to_list())
+"""
+
+
+def test_a_person_signs_in_makes_a_token_and_gets_a_result(machine):
+    """With what quickstart says at its end, in a browser."""
+    said = machine.invoke("quickstart").stdout
+    [address] = re.findall(r"flowauth +(https://\S+)", said)
+    [user] = re.findall(r"log in as +(\w+), invoke secrets.show FLOWAUTH_ANALYST_PASSWORD", said)
+    with chromium() as browser:
+        page = browser.new_context(ignore_https_errors=True).new_page()
+        visit(page, address)
+        page.get_by_label("User name").fill(user)
+        page.get_by_label("Password", exact=True).fill(machine.value("FLOWAUTH_ANALYST_PASSWORD"))
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_label("Name of the new token").fill("notebook")
+        page.get_by_role("button", name="Make token").click()
+        token = page.get_by_role("textbox", name="Token notebook").inner_text()
+
+    assert b"pcod" in run_example(machine, token, QUERY)
+
+
+def run_example(machine, token, more):
+    """What the README's Python prints with this token, this test's port and a few lines more."""
+    [example] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    program = example.replace("9090", PORTS["FLOWAPI_HOST_PORT"]).replace('"…"', repr(token)) + more
     done = subprocess.run(
         [str(INVOKE.with_name("python")), "-"],
         input=program.encode(),
@@ -89,5 +119,5 @@ def test_the_readmes_python_gets_an_answer(machine):
         capture_output=True,
         check=False,
     )
-
-    assert b"2016-01-07" in done.stdout, done.stderr.decode()
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout

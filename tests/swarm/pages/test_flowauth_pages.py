@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import hmac
 import json
-import os
 import struct
 import time
 import uuid
@@ -23,6 +22,7 @@ from playwright import sync_api as playwright
 from playwright.sync_api import expect
 
 from tests.flowauth_package import module
+from tests.swarm.pages.browser import chromium, visit
 from tests.swarm.pages.flowauth_deployment import (
     ADMIN,
     ADMIN_PASSWORD,
@@ -40,8 +40,6 @@ from tests.swarm.pages.flowauth_deployment import (
 pytestmark = pytest.mark.swarm
 
 ARTEFACTS = Path(__file__).parents[3] / "artefacts" / "pages"
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 DESKTOP, PHONE = {"width": 1200, "height": 850}, {"width": 390, "height": 780}
 
 
@@ -59,10 +57,8 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
@@ -103,16 +99,6 @@ def analyst(admin, server):
     name = new("analyst")
     add_role(admin, server, f"role of {name}", [add_user(admin, name)])
     return name
-
-
-def visit(page, path="/"):
-    """Again if need be: Chromium drops what it loads whenever this machine gets or loses a network."""
-    page.goto(path)
-    for _ in range(3):
-        with contextlib.suppress(playwright.TimeoutError):
-            page.get_by_role("heading", level=1).wait_for(timeout=5000)
-            return
-        page.reload()
 
 
 def sign_in(page, name=ADMIN, password=ADMIN_PASSWORD):
