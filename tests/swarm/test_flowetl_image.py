@@ -166,7 +166,7 @@ class Deployment:
     def prepare(self):
         """What the job says in the end, and its status."""
         job = self.start_airflow("init", ["bash", "/init.sh"])
-        status = job.wait(timeout=90)["StatusCode"]
+        status = job.wait(timeout=300)["StatusCode"]
         return status, job.logs().decode()
 
     def healthy(self, role, where=None):
@@ -175,7 +175,7 @@ class Deployment:
     def run(self, *command, **more):
         """The output of a command in a container of its own, which has to succeed."""
         container = self.start_airflow("command", list(command), **more)
-        assert container.wait(timeout=60)["StatusCode"] == 0, container.logs().decode()
+        assert container.wait(timeout=120)["StatusCode"] == 0, container.logs().decode()
         return container.logs(stderr=False).decode()
 
     def port(self, container, port):
@@ -214,11 +214,11 @@ def running(deployment):
     """All of it, the services before what they need."""
     deployment.start_roles()
     deployment.start_servers()
-    eventually(lambda: b"it is empty" in deployment.roles["scheduler"].logs())
+    eventually(lambda: b"it is empty" in deployment.roles["scheduler"].logs(), 120)
     status, log = deployment.prepare()
     assert status == 0, log
     for role in ROLES:
-        eventually(lambda role=role: deployment.healthy(role), 90)
+        eventually(lambda role=role: deployment.healthy(role), 300)
     return deployment
 
 
@@ -262,7 +262,7 @@ def test_flower_asks_for_its_own_password(running):
 def test_a_day_is_loaded_by_flowetls_own_dag(running):
     with running.client() as client:
         sign_in(client, ADMIN_PASSWORD)
-        eventually(lambda: client.get("/api/v1/dags/calls").status_code == 200)
+        eventually(lambda: client.get("/api/v1/dags/calls").status_code == 200, 120)
         code = (
             "from airflow.models.dag import DagModel; from airflow.api.client.local_client import Client; "
             "from airflow.utils.timezone import parse; DagModel.get_current('calls').set_is_paused(False);"
@@ -274,7 +274,7 @@ def test_a_day_is_loaded_by_flowetls_own_dag(running):
             (found,) = client.get("/api/v1/dags/calls/dagRuns").json()["dag_runs"]
             return found["state"] if found["state"] in ("success", "failed") else None
 
-        assert eventually(state, 150) == "success"
+        assert eventually(state, 300) == "success"
     assert running.ask_flowdb("SELECT count(*), sum(duration) FROM events.calls") == (ROWS, ROWS * (ROWS - 1) // 2)
     assert str(running.ask_flowdb("SELECT max(cdr_date) FROM etl.available_dates")[0]) == "2016-01-01"
 
@@ -334,7 +334,7 @@ print(*sorted(f"AIRFLOW__{section}__{key}".upper() for section, key in conf.sens
 def test_nothing_starts_without_its_configuration_and_all_of_it_is_named(running):
     for role, command in ROLES.items():
         container = running.start(f"lonely-{role}", running.image, command)
-        assert container.wait(timeout=30)["StatusCode"] == 1
+        assert container.wait(timeout=60)["StatusCode"] == 1
         log = container.logs().decode()
         assert log.count("\n") == 1
         assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in log

@@ -39,13 +39,13 @@ def _wait(url: str, head: str | None, problem: str) -> None:
     if not found:
         return
     end = time.monotonic() + PATIENCE
-    told = False
+    told = ""
     while reason := _hindrance(f"postgresql{found[2]}", head):
         if time.monotonic() > end:
             raise Unusable(f"{problem}: {reason}.")
-        if not told:
+        if reason != told:
             print(f"FlowETL: {problem} yet: {reason}.", file=sys.stderr)
-            told = True
+            told = reason
         time.sleep(PAUSE)
 
 
