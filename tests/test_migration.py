@@ -204,6 +204,17 @@ def test_cut_off_anywhere_the_next_run_carries_on_and_the_dump_is_of_before(worl
     assert world.migrate().actions == ()
 
 
+def test_a_dump_that_is_out_of_date_by_the_next_run_is_taken_again(world):
+    world.machine.blows_at = 2
+    with pytest.raises(Killed):
+        world.migrate()
+    world.machine.content["users"].append("eve")  # FlowAuth runs on
+
+    done = world.migrate()
+
+    assert json.loads(done.dump.read_text())["users"] == ["ann", "bob", "eve"]
+
+
 def test_cut_off_after_the_upgrade_all_that_is_left_is_checked(world, monkeypatch):
     def die(*_):
         raise Killed
@@ -341,6 +352,25 @@ def test_going_back_cut_off_anywhere_is_done_by_the_next_run(world, number):
     world.go_back(dump)
 
     assert world.machine.content == OLD
+
+
+def test_after_going_back_whatever_upgrades_it_is_checked_against_that_dump(world):
+    dump = world.migrate().dump
+    world.go_back(dump)
+    world.machine.loses = "ann"
+    world.machine.upgrade()  # a deployment
+    world.machine.replicas = 1
+
+    with pytest.raises(VerificationFailed, match="ann are missing") as caught:
+        world.migrate()
+    assert str(dump) in caught.value.fix
+
+
+def test_after_going_back_to_tables_of_today_nothing_is_to_be_checked(world):
+    done = world.go_back(world.migrate().dump)
+    world.go_back(done.dump)
+
+    assert world.migrate().actions == ()
 
 
 def test_after_going_back_a_migration_begins_anew(world):

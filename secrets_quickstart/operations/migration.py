@@ -233,8 +233,12 @@ def go_back(settings: Settings, dump: Path, folder: Path | None, tell: Tell) -> 
         found.stop_flowauth()
         doing(restore)
         database.restore(dump)
-        flowauth_tables.forget(found.note)
         after = census(database)
+        if after.is_old:  # whoever upgrades them, it is checked against this
+            identity = flowauth_tables.identifier(database)
+            Note(identity, dump.absolute(), after.users, after.servers).write(found.note)
+        else:
+            flowauth_tables.forget(found.note)
         if start:
             doing(start[0])
             found.start_flowauth()
@@ -242,7 +246,7 @@ def go_back(settings: Settings, dump: Path, folder: Path | None, tell: Tell) -> 
         else:
             left = (
                 "FlowAuth is stopped: one of 1.18.1 or later would upgrade these tables as it starts",
-                f"set CONTAINER_TAG to the FlowAuth that they belong to; or upgrade them again: {DEPLOY}, {AGAIN}",
+                f"set CONTAINER_TAG to the FlowAuth that they belong to; or have them upgraded: {DEPLOY}, {AGAIN}",
             )
         return Migrated(tuple(doing.actions), before, after, safe if before.is_flowauth else None, next=left)
 
