@@ -6,10 +6,11 @@ import json
 
 import pytest
 
+from secrets_quickstart.checks.acme_trouble import trouble_in
 from secrets_quickstart.clients.https import Place
 from secrets_quickstart.errors import ServiceError, UsageError
 from secrets_quickstart.operations import renewal
-from secrets_quickstart.operations.renewal import FORGET, PUT_ASIDE, PUT_BACK, acquire, complaint_in, renew
+from secrets_quickstart.operations.renewal import FORGET, PUT_ASIDE, PUT_BACK, acquire, renew
 from secrets_quickstart.settings import load
 from tests.fakes import FakeEngine
 
@@ -110,11 +111,11 @@ def test_the_scripts_speak_of_the_edges_volume():
     ],
 )
 def test_only_what_is_said_of_acquiring_certificates_counts(line, error):
-    assert complaint_in(json.dumps(line)) == error
+    assert trouble_in(json.dumps(line)) == error
 
 
 def test_what_is_no_json_says_nothing():
-    assert complaint_in("DOMAIN_NAME is not a host name") == ""
+    assert trouble_in("DOMAIN_NAME is not a host name") == ""
 
 
 class _Engine(FakeEngine):

@@ -5,13 +5,13 @@ The edge keeps what it acquired in its volume, and acquires what it does not fin
 
 from __future__ import annotations
 
-import json
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from secrets_quickstart.checks import verification_places
+from secrets_quickstart.checks.acme_trouble import acme_trouble
 from secrets_quickstart.checks.flowauth_place import EDGE, flowauth_place
 from secrets_quickstart.clients import tls
 from secrets_quickstart.clients.https import Place
@@ -122,24 +122,10 @@ class Edge:
 
     def complaint(self) -> str:
         """Why it got no certificate since it started; "" if it did not say so."""
-        container = containers.of_service(self.engine, self.stack, EDGE)
-        if container is None:
-            return ""
-        with translated("the edge's log cannot be read"):
-            lines = self.engine.api.logs(container, tail=200).decode(errors="replace").splitlines()
-        return next(filter(None, map(complaint_in, reversed(lines))), "")
+        return acme_trouble(self.engine, self.stack)
 
     def _container(self) -> str:
         container = containers.of_service(self.engine, self.stack, EDGE)
         if container is None:
             raise ServiceError("the edge does not run", fix="see why: invoke status")
         return container
-
-
-def complaint_in(line: str) -> str:
-    """The error in a line of the edge's log that says that an attempt at a certificate has failed."""
-    try:
-        entry = json.loads(line)
-        return str(entry.get("error", "")) if entry["logger"] == "tls.obtain" else ""
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return ""
