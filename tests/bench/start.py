@@ -1,17 +1,18 @@
 """A quickstart from nothing with images present, against the start of each of its services alone.
 
 Alone means: the service's specification, as quickstart deployed it, created anew through the Engine's API on networks
-and with secrets that are there already, until its task is healthy.  FlowDB has an empty volume, FlowMachine finds
-FlowDB and redis running, and FlowAPI finds FlowMachine running too: less does not start.
+and with secrets that are there already, until its task is healthy.  Databases have empty volumes; a service that needs
+others finds those running, since it does not start without.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from statistics import median
 from typing import Any
 
+from secrets_quickstart.catalog.components import SERVICES
 from tests.bench.place import STACK, machine
 from tests.bench.row import Row
 from tests.swarm.machine import Machine, engine, objects
@@ -19,9 +20,6 @@ from tests.swarm.machine import Machine, engine, objects
 TIMES = 5
 CHAIN = ("flowdb", "flowmachine", "flowapi")
 """Each waits for the one before it, so their starts add up."""
-
-ORDER = ("flowdb", "redis", "flowmachine", "flowapi")
-"""Without the cache cleaner, which nobody waits for."""
 
 LOOK = 0.03
 """Seconds between two looks at a task."""
@@ -35,7 +33,7 @@ def measure() -> Iterator[Row]:
         here.invoke("images.build")
         rounds = [_round(here) for _ in range(TIMES)]
     up, done = (median(column) for column in zip(*(times for times, _ in rounds), strict=True))
-    alone = {name: median(starts[name] for _, starts in rounds) for name in ORDER}
+    alone = {name: median(starts[name] for _, starts in rounds) for name in rounds[0][1]}
     longest = max(alone, key=lambda name: alone[name])
     for name, what in ((f"{longest}'s own start", {longest}), (f"{', '.join(CHAIN)} in turn", set(CHAIN))):
         against = sum(alone[each] for each in what)
@@ -72,9 +70,20 @@ def quickstart(here: Machine) -> tuple[float, float]:
 def alone() -> dict[str, float]:
     """Seconds until each service of the running stack is healthy, when it is created anew by itself."""
     api = engine()
-    specifications = {name: api.inspect_service(f"{STACK}_{name}")["Spec"] for name in (*ORDER, "cache_cleaner")}
+    listed = api.services(filters={"label": f"com.docker.stack.namespace={STACK}"})
+    specifications = {item["Spec"]["Name"].removeprefix(f"{STACK}_"): item["Spec"] for item in listed}
     _remove(api, specifications)
-    return {name: _start(api, specifications[name]) for name in ORDER}
+    return {name: _start(api, specifications[name]) for name in in_order(specifications)}
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Each after those that it needs."""
+    left, order = sorted(names), list[str]()
+    while left:
+        ready = [name for name in left if not {*SERVICES[name].needs} & {*left}]
+        order += ready
+        left = [name for name in left if name not in ready]
+    return order
 
 
 def _remove(api: Any, specifications: dict[str, Any]) -> None:
@@ -96,7 +105,8 @@ def _start(api: Any, specification: dict[str, Any]) -> float:
         mode=specification["Mode"],
         endpoint_spec=specification["EndpointSpec"],
     )
-    _until(lambda: any(task["Status"]["State"] == "running" for task in api.tasks(filters={"service": name})))
+    there = {"running", "complete"}
+    _until(lambda: any(task["Status"]["State"] in there for task in api.tasks(filters={"service": name})))
     return time.perf_counter() - start
 
 
