@@ -129,6 +129,8 @@ class Visitor:
     context: ssl.SSLContext
     password: str
     seen: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0.0
+    """Seconds."""
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -146,10 +148,12 @@ class Visitor:
 
     def _look(self) -> None:
         while not self._stop.is_set():
+            start = time.monotonic()
             try:
                 self.seen[str(self._client.get("/is_signed_in").status_code)] += 1
             except httpx.HTTPError as problem:
                 self.seen[repr(problem)] += 1
+            self.slowest = max(self.slowest, time.monotonic() - start)
 
 
 def test_the_vaults_certificate_is_believed_by_who_trusts_our_authority_and_by_nobody_else(ours):
@@ -289,6 +293,16 @@ def test_many_uploads_at_once_do_not_use_up_the_edges_memory(ours):
         each.close()
 
     assert running("edge") == [edge]
+
+
+def test_a_stranger_whose_requests_fail_takes_flowauth_from_nobody(ours, password):
+    """FlowAuth hangs up on uploads of whoever it does not know: that is no fault of FlowAuth's."""
+    with Visitor(ours, password) as visitor, client(ours) as stranger:
+        for _ in range(30):
+            stranger.post("/roles/", content=b" " * 4_900_000, headers={"Content-Type": "application/json"})
+
+    assert set(visitor.seen) == {"200"}
+    assert visitor.slowest < 2
 
 
 def test_nothing_but_the_ports_is_open_and_the_container_may_do_little(machine):
