@@ -8,7 +8,6 @@ import pytest
 from secrets_quickstart.catalog.components import BY_NAME, COMPONENTS
 from secrets_quickstart.catalog.databases import DATABASES, FLOWAUTH
 from secrets_quickstart.catalog.secrets import BY_NAME as SECRETS
-from secrets_quickstart.checks.data import Place
 from secrets_quickstart.errors import HostError, MaterialError
 from secrets_quickstart.material.generation import Choices, generate
 from secrets_quickstart.operations.imports import import_value
