@@ -90,10 +90,9 @@ def test_the_context_is_what_was_hashed_and_always_the_same_bytes(folder):
     assert recipe.context() == again.context()
 
 
-@pytest.mark.parametrize("name", ["nonsense", "flowetl"])
-def test_an_image_that_is_not_shipped_is_an_error_that_names_those_that_are(folder, name):
-    with pytest.raises(ImageError, match=name) as caught:
-        images.recipes(folder, [name])
+def test_an_image_that_does_not_exist_is_an_error_that_names_those_that_do(folder):
+    with pytest.raises(ImageError, match="nonsense") as caught:
+        images.recipes(folder, ["nonsense"])
     assert "redis" in caught.value.fix
 
 

@@ -40,7 +40,7 @@ IMAGES = (
     Image("flowapi", "flowminder/flowapi", FLOWKIT_RELEASE, "CONTAINER_TAG"),
     # bitnami/redis, which FlowKit's own stack files name, left the Docker Hub in September 2025
     Image("redis", "redis", "7.2-bookworm", "REDIS_TAG"),
-    Image("flowetl", "flowminder/flowetl", FLOWKIT_RELEASE, "CONTAINER_TAG", shipped=False),
+    Image("flowetl", "flowminder/flowetl", FLOWKIT_RELEASE, "CONTAINER_TAG"),
     Image("flowauth", "flowminder/flowauth", FLOWKIT_RELEASE, "CONTAINER_TAG"),
     Image("postgres", "postgres", "15-bookworm", "POSTGRES_TAG"),
     Image("edge", "caddy", "2", "EDGE_TAG"),

@@ -54,7 +54,7 @@ def objects_without_swarm():
     return {kind: found[kind] for kind in ("services", "tasks", "secrets", "networks", "volumes") if found.get(kind)}
 
 
-STEPS = ("swarm", "values", "secrets", "directories", "hosts", "data", "stack", "verify")
+STEPS = ("swarm", "values", "secrets", "directories", "hosts", "data", "stack", "links", "verify")
 
 
 @pytest.mark.parametrize("step", STEPS)
