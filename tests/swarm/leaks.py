@@ -11,10 +11,13 @@ from typing import Self
 
 import docker.errors
 
+from secrets_quickstart.catalog.secrets import SECRETS
+from secrets_quickstart.catalog.sources import Alias, FromVariable
 from tests.swarm.machine import Machine, engine
 
-PUBLIC = ("ca-flowkit.pem", "cert-flowkit.pem", "PUBLIC_JWT_SIGNING_KEY")
-NO_SECRET = ("FLOWMACHINE_FLOWDB_USER", "FLOWAPI_FLOWDB_USER", "FLOWAPI_IDENTIFIER")
+PUBLIC = {row.name for row in SECRETS if row.public}
+CHOSEN = {row.name for row in SECRETS if isinstance(row.source, FromVariable)}
+NO_SECRET = PUBLIC | CHOSEN | {row.name for row in SECRETS if isinstance(row.source, Alias) and row.source.of in CHOSEN}
 
 
 def values_of(machine: Machine) -> dict[str, str]:
@@ -22,7 +25,7 @@ def values_of(machine: Machine) -> dict[str, str]:
     found = {}
     for row in machine.json("secrets.list"):
         name = row["name"]
-        if name not in PUBLIC + NO_SECRET:
+        if name not in NO_SECRET:
             value = machine.value(name)
             lines = value.splitlines()
             found[name] = lines[len(lines) // 2] if value.startswith("-----BEGIN") else value

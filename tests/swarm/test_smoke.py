@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from secrets_quickstart.catalog.components import COMPONENTS
 from tests.swarm.leaks import Watch, places, values_of
 from tests.swarm.machine import PORTS, containers, engine, execute, objects
 
@@ -104,7 +105,7 @@ def test_every_service_is_up(machine):
     rows = machine.json("status")["services"]
 
     assert {row["service"]: row["state"] for row in rows} == dict.fromkeys(
-        ["cache_cleaner", "flowapi", "flowdb", "flowmachine", "redis"], "up"
+        [service.name for part in COMPONENTS if part.shipped for service in part.services], "up"
     )
 
 
@@ -129,8 +130,8 @@ def test_no_value_is_to_be_found_where_it_should_not_be(machine):
     assert hits == []
 
 
-def test_only_those_who_need_redis_and_flowmachine_reach_them(machine):
-    """FlowDB is on neither's network, FlowAPI is on FlowMachine's and not on redis's."""
+def test_only_those_who_need_a_service_reach_it(machine):
+    """FlowAPI is on FlowMachine's network and not on redis's; FlowAuth's database and redis are with FlowAuth alone."""
     networks = {
         item["Config"]["Labels"]["com.docker.swarm.service.name"].removeprefix(f"{STACK}_"): {
             name.removeprefix(f"{STACK}_") for name in item["NetworkSettings"]["Networks"] if name.startswith(STACK)
@@ -144,6 +145,10 @@ def test_only_those_who_need_redis_and_flowmachine_reach_them(machine):
         "flowmachine": {"flowdb", "redis", "flowmachine"},
         "cache_cleaner": {"flowdb", "redis"},
         "flowapi": {"flowdb", "flowmachine"},
+        "flowauth_postgres": {"flowauth_postgres"},
+        "flowauth_redis": {"flowauth_redis"},
+        "flowauth": {"flowauth", "flowauth_postgres", "flowauth_redis"},
+        "edge": {"flowauth"},
     }
 
 
