@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from docker.errors import APIError, ImageNotFound
 
+from secrets_quickstart.catalog.components import COMPONENTS
 from secrets_quickstart.catalog.images import BY_NAME, IMAGES
 from secrets_quickstart.host import processes
 from secrets_quickstart.steps.images import Build, ImagesStep, Pull, Wish
@@ -25,7 +26,8 @@ from tests.swarm.registries import PASSWORD, USER, two_doors
 
 pytestmark = pytest.mark.swarm
 
-TAGS = {"CONTAINER_TAG": "1.34.0", "REDIS_TAG": "7.2-bookworm", "POSTGRES_TAG": "15-bookworm"}
+TAGS = {row.tag_variable: row.tag for row in IMAGES if row.tag_variable}
+USED = {service.image for part in COMPONENTS if part.shipped for service in part.services}
 STACK = "official"
 PORTS = ports(25500)
 
@@ -135,7 +137,7 @@ def test_the_client_that_deploys_is_lent_the_login_and_stores_nothing(engine, pu
 
 def push_everything(engine: Engine, registry: str) -> None:
     """All local images under their official names; afterwards the engine does not know them by these."""
-    recipes = images.recipes(REPOSITORY / "images", [row.name for row in IMAGES if row.shipped and row.official])
+    recipes = images.recipes(REPOSITORY / "images", sorted(USED))
     for name, recipe in recipes.items():
         row = BY_NAME[name]
         if not row.official:
