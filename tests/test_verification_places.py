@@ -4,11 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from secrets_quickstart.checks.verification_places import Places
+from secrets_quickstart.checks.verification_places import Places, world
 from secrets_quickstart.checks.verification_world import Address, Unasked
 from secrets_quickstart.errors import ServiceError
+from secrets_quickstart.settings import load
+from secrets_quickstart.vault import Vault
 from tests.fakes import FakeEngine
 
+ACME = {"DOMAIN_NAME": "flowauth.test", "FLOWAUTH_CERTIFICATE": "acme", "EMAIL_ADDRESS": "a@flowauth.test"}
 WHEN = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
 
 
@@ -18,9 +21,10 @@ class Api:
     def __init__(self, ports=(), node="node1", state="running", replicas=1):
         self.ports, self.node, self.state, self.replicas = ports, node, state, replicas
         self.ran = []
+        self.network = "n1"
 
     def services(self, filters):
-        template = {"ContainerSpec": {"Image": "flowkit/db:1"}}
+        template = {"ContainerSpec": {"Image": "flowkit/db:1"}, "Networks": [{"Target": self.network}]}
         spec = {"Name": "s_db", "TaskTemplate": template, "EndpointSpec": {"Ports": list(self.ports)}}
         spec["Mode"] = {"Replicated": {"Replicas": self.replicas}}
         return [{"ID": "db", "Spec": spec, "Version": {"Index": 1}}]
@@ -32,6 +36,11 @@ class Api:
 
     def nodes(self):
         return []
+
+    def inspect_task(self, task):
+        own = {"Network": {"ID": "n1", "Spec": {"Name": "s_db"}}, "Addresses": ["10.0.1.2/24"]}
+        mesh = {"Network": {"ID": "n0", "Spec": {"Name": "ingress"}}, "Addresses": ["10.0.0.9/24"]}
+        return {"ID": task, "NetworksAttachments": [mesh, own]}
 
     def inspect_node(self, node):
         if node == "node2":
@@ -47,6 +56,14 @@ class Api:
 
     def exec_inspect(self, started):
         return {"ExitCode": 3}
+
+
+class Edge(Api):
+    """The same, with FlowAuth's edge for its service."""
+
+    def services(self, filters):
+        [service] = super().services(filters)
+        return [{**service, "Spec": {**service["Spec"], "Name": "s_edge"}}]
 
 
 class Engine(FakeEngine):
@@ -115,3 +132,31 @@ def test_where_there_is_no_container_here_nothing_is_run(api, why):
     with pytest.raises(Unasked, match=why):
         places(api).execute("db", ["true"])
     assert not api.ran
+
+
+@pytest.mark.parametrize("network", ["n1", "s_db"], ids=["by its id", "by its name"])
+def test_a_task_is_reached_on_the_networks_that_its_service_asked_for(network):
+    api = Api([PORT])
+    api.network = network
+    assert places(api).names() == ["db"]
+    assert places(api).networks("db") == {network}
+    assert places(api).task_addresses("db") == ["10.0.1.2"]
+
+
+def test_a_service_without_a_running_task_has_no_address():
+    assert places(Api(state="starting")).task_addresses("db") == []
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [({}, False), (ACME, True)], ids=["the vault's", "acquired"])
+def test_flowauth_is_asked_at_its_edge(tmp_path, chosen, expected):
+    variables = {"HOME": str(tmp_path), "FLOWKIT_STACK": "s", "EDGE_HTTP_PORT": "8080", **chosen}
+    known = world(load(tmp_path, variables), Engine(Edge([PORT])), Vault.in_memory())
+    door = known.door()
+    assert (door.place.host, door.place.name, door.http_port) == (
+        "127.0.0.1",
+        chosen.get("DOMAIN_NAME", "localhost"),
+        8080,
+    )
+    assert door.from_acme is expected
+    assert known.inside is not None
+    assert known.inside.names() == ["edge"]

@@ -1,4 +1,6 @@
-"""Does it really work?  The table of questions that are put to a running deployment, as its users would; no changes.
+"""Does it really work?  The table of questions that are put to a running deployment, as its users would.
+
+Nothing is changed but FlowAuth's guests, who come and go.
 
 What is asked of each service is in `verification_*`.
 """
@@ -10,10 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from secrets_quickstart.checks import (
+    verification_edge,
     verification_flowapi,
+    verification_flowauth,
     verification_flowdb,
     verification_flowmachine,
     verification_numbers,
+    verification_reach,
 )
 from secrets_quickstart.checks.check import Finding, Obstacle, Outcome, Skip, Status, finding
 from secrets_quickstart.checks.verification_world import Unasked, Verification, World
@@ -24,6 +29,9 @@ CHECKS: tuple[Verification, ...] = (
     *verification_flowmachine.CHECKS,
     *verification_flowapi.CHECKS,
     *verification_numbers.CHECKS,
+    *verification_edge.CHECKS,
+    *verification_reach.CHECKS,
+    *verification_flowauth.CHECKS,
 )
 
 AT_ONCE = 8
@@ -33,7 +41,7 @@ AT_ONCE = 8
 def run(world: World, components: Collection[str], checks: Sequence[Verification] = CHECKS) -> tuple[Finding, ...]:
     """Ask all that is about these components, side by side; findings in the order of the table.  Raises nothing."""
     rows = [row for row in checks if row.component in components]
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="verify") as pool:
+    with world.guests, ThreadPoolExecutor(AT_ONCE, thread_name_prefix="verify") as pool:
         # the longest first: they stand last in the table
         asked = [pool.submit(outcome, row, world) for row in reversed(rows)]
     outcomes = [answer.result() for answer in reversed(asked)]

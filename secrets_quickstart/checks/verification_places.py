@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from secrets_quickstart.checks.verification_world import Address, Unasked, World
+from secrets_quickstart.checks.acme_trouble import acme_trouble
+from secrets_quickstart.checks.flowauth_place import flowauth_place
+from secrets_quickstart.checks.verification_world import Address, Door, Unasked, World
 from secrets_quickstart.clients.flowmachine import Execution, FlowmachineClient
 from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.sensitive import Sensitive
@@ -31,7 +33,7 @@ def world(
     """The settings' stack, to be asked with the vault's values; `token` takes the place of tokens signed with them."""
     places = Places(engine, settings.stack)
     unused = SIGNING_KEY if not _signs_for_flowapi(vault) else ""
-    return World(
+    made = World(
         secret=lambda name: vault.value(name) if name in vault and name != unused else None,
         address=places.address,
         flowmachine=lambda: FlowmachineClient(partial(places.execute, "flowmachine")),
@@ -40,7 +42,15 @@ def world(
         flowmachine_port=settings["FLOWMACHINE_PORT"],
         tell=tell,
         given_token=token,
+        door=lambda: Door(
+            flowauth_place(settings, made),
+            settings["EDGE_HTTP_PORT"],
+            settings["FLOWAUTH_CERTIFICATE"] == "acme",
+            lambda: acme_trouble(engine, settings.stack),
+        ),
+        inside=places,
     )
+    return made
 
 
 def _signs_for_flowapi(vault: Vault) -> bool:
@@ -71,6 +81,28 @@ class Places:
                 f"there is no service {name} in the stack {self._stack}",
                 fix="deploy it: invoke --help deploy shows the targets",
             ) from None
+
+    def names(self) -> list[str]:
+        return sorted(self._look().services)
+
+    def networks(self, name: str) -> frozenset[str]:
+        spec = self.service(name).spec
+        listed = spec["TaskTemplate"].get("Networks") or spec.get("Networks") or ()
+        return frozenset(str(network["Target"]) for network in listed)
+
+    def task_addresses(self, name: str) -> list[str]:
+        """Of its running tasks, on the networks that its specification names."""
+        networks = self.networks(name)
+        tasks = [task for task in self._look().tasks_of(self.service(name)) if task.state == "running"]
+        with translated(f"the addresses of {name} cannot be found out"):
+            found = [self._engine.api.inspect_task(task.id) for task in tasks]
+        return [
+            address.partition("/")[0]
+            for task in found
+            for attachment in task.get("NetworksAttachments") or ()
+            if attachment["Network"]["ID"] in networks or attachment["Network"]["Spec"]["Name"] in networks
+            for address in attachment.get("Addresses") or ()
+        ]
 
     def published(self, name: str) -> list[int]:
         return [int(port["PublishedPort"]) for port in self.service(name).ports if port.get("PublishedPort")]

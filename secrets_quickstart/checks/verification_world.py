@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from secrets_quickstart.checks.check import Outcome
+from secrets_quickstart.checks.verification_guests import Guests
+from secrets_quickstart.clients import https
 from secrets_quickstart.clients.analyst import Analyst
 from secrets_quickstart.clients.flowapi import FlowapiClient, Place
 from secrets_quickstart.clients.flowdb import FlowdbClient
-from secrets_quickstart.clients.flowmachine import FlowmachineClient
+from secrets_quickstart.clients.flowmachine import Execution, FlowmachineClient
 from secrets_quickstart.clients.redis_server import RedisClient
 from secrets_quickstart.sensitive import Sensitive
 
@@ -27,6 +30,38 @@ class Address:
 
     host: str
     port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """FlowAuth's edge, as people find it."""
+
+    place: https.Place
+    http_port: int
+    from_acme: bool = False
+    """Whether its certificate is acquired from an ACME directory, rather than the vault's."""
+    complaint: Callable[[], str] = lambda: ""
+    """Why ACME gave none, in the edge's words."""
+
+
+class Inside(Protocol):
+    """The stack's containers.  Each method raises ServiceError for a service that is not there."""
+
+    def names(self) -> Collection[str]:
+        """All services."""
+
+    def networks(self, name: str) -> Collection[str]:
+        """Those that a service is on."""
+
+    def task_addresses(self, name: str) -> Sequence[str]:
+        """Of its running tasks, on those networks."""
+
+    def execute(self, name: str, argv: Sequence[str]) -> Execution:
+        """Run a program in a container; raises Unasked where there is none on this node."""
+
+
+def _nowhere() -> Door:
+    raise Unasked("it is not known where FlowAuth is")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +85,10 @@ class World:
     """Is told what is waited for."""
     given_token: Sensitive | None = None
     """A token of the operator's, used in place of those signed with the vault's key."""
+    door: Callable[[], Door] = _nowhere
+    inside: Inside | None = None
+    guests: Guests = field(default_factory=Guests)
+    """FlowAuth's users of this verification; they stay until its context ends."""
 
     def needed(self, name: str) -> Sensitive:
         """A value of the vault without which there is nothing to ask."""
