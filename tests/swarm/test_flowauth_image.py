@@ -1,6 +1,5 @@
 """The local FlowAuth image on a real engine: two replicas, the local PostgreSQL image, and redis."""
 
-import json
 import re
 import threading
 import time
@@ -8,7 +7,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -438,31 +436,7 @@ def test_every_route_is_described_and_everything_described_is_there(place):
     assert document == module("description").document()
 
 
-JUNK: list[Any] = [None, [], "x", 1, True, {}, {"name": 1}, {"username": "\0", "password": "x"}, {"name": "\ud800"}]
-JUNK += [
-    {"scopes": [2**40], "server_id": 2**40},
-    {"scopes": {"a": 1}},
-    {"roles": [[]]},
-    {"users": [-1], "name": "x" * 999},
-]
-
-
-def test_no_junk_is_answered_with_a_server_error(analyst, admin):
-    paths = httpx.get(f"{admin.base_url}/spec/openapi.json").json()["paths"]
-    somewhere = {"user_id": analyst.id, "server_id": analyst.server, "role_id": analyst.role["id"]}
-    seen = 0
-    for path, methods in paths.items():
-        for method in methods.keys() - {"get", "delete"}:
-            for junk in JUNK:
-                answer = admin.request(
-                    method.upper(),
-                    path.format(**somewhere),
-                    content=json.dumps(junk),
-                    headers={"Content-Type": "application/json"},
-                )
-                assert answer.status_code < 500, (method, path, junk, answer.text)
-                seen += 1
-    assert seen > 150
+def test_paths_that_lead_nowhere_are_not_found(admin):
     for path in ("/admin/users/x", "/admin/users/99999999999", "/nowhere", "/static/../models.py", "/tokens/tokens/-1"):
         assert admin.get(path).status_code == 404
 
