@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from secrets_quickstart import report
-from tests.bench import building, idle, listing, material, start
+from tests.bench import building, flowauth, idle, listing, material, start
 from tests.bench.row import Row
 from tests.swarm.machine import REPOSITORY, engine
 
@@ -20,9 +20,10 @@ MEASURES = {
     "material": material.measure,
     "idle": idle.measure,
     "start": start.measure,
+    "flowauth": flowauth.measure,
     "build": building.measure,
 }
-ON_AN_ENGINE = ("idle", "start", "build")
+ON_AN_ENGINE = ("idle", "start", "flowauth", "build")
 """Those that deploy or build, and change the hosts file."""
 
 COLUMNS = ("WHAT", "VALUE", "AGAINST", "RATIO", "AT MOST", "")
