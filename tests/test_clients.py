@@ -11,10 +11,11 @@ from secrets_quickstart.clients import flowmachine, tls
 from secrets_quickstart.clients.answers import Forbidden, Refused
 from secrets_quickstart.clients.flowapi import FlowapiClient, Place
 from secrets_quickstart.clients.flowdb import FlowdbClient
-from secrets_quickstart.clients.flowmachine import Execution, FlowmachineClient
+from secrets_quickstart.clients.flowmachine import FlowmachineClient
 from secrets_quickstart.clients.redis_server import RedisClient
 from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.sensitive import Sensitive
+from secrets_quickstart.swarm.containers import Execution
 from tests import verification_fakes as fakes
 
 HOST = "127.0.0.1"

@@ -51,8 +51,8 @@ class Api:
         self.ran.append((container, argv))
         return {"Id": "e"}
 
-    def exec_start(self, started, demux):
-        return b"out", None
+    def exec_start(self, started, stream, demux):
+        return iter([(b"ou", None), (b"t", None)])
 
     def exec_inspect(self, started):
         return {"ExitCode": 3}

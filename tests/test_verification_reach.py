@@ -3,14 +3,16 @@
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
 from secrets_quickstart.checks import verification_reach as reach
 from secrets_quickstart.checks.check import Obstacle, Ok, Skip
 from secrets_quickstart.checks.verification_world import Unasked, World
-from secrets_quickstart.clients.flowmachine import Execution
 from secrets_quickstart.errors import ServiceError
+from secrets_quickstart.swarm.containers import Execution
+from tests import verification_fakes as fakes
 
 NETWORKS = {
     "edge": {"flowauth"},
@@ -20,7 +22,12 @@ NETWORKS = {
     "flowdb": {"flowdb"},
 }
 ADDRESSES = {"flowauth_postgres": ["10.0.1.2"], "flowauth_redis": ["10.0.2.2"]}
-EVERYTHING = {"flowauth_postgres 5432", "10.0.1.2 5432", "flowauth_redis 6379", "10.0.2.2 6379"}
+EVERYTHING = {
+    "flowauth_postgres 5432 postgresql",
+    "10.0.1.2 5432 postgresql",
+    "flowauth_redis 6379 redis",
+    "10.0.2.2 6379 redis",
+}
 
 
 class Containers:
@@ -48,7 +55,7 @@ class Containers:
         if argv[0] not in self.programs.get(name, {"python3", "bash", "sh"}):
             return Execution(127, "", "no such program")
         words = argv[3:] if argv[0] == "python3" else argv[4:]
-        pairs = [f"{host} {port}" for host, port in zip(words[::2], words[1::2], strict=True)]
+        pairs = [" ".join(three) for three in zip(words[::3], words[1::3], words[2::3], strict=True)]
         self.tried += [(name, pair) for pair in pairs]
         open_here = self.reached.get(name, set()) | {reach.RESOLVER}
         return Execution(0, "".join(f"{pair}\n" for pair in reversed(pairs) if pair in open_here), "")
@@ -81,7 +88,7 @@ def test_both_are_tried_from_everywhere_by_name_and_by_address(stack):
     for other in ("edge", "flowdb"):
         assert {pair for name, pair in stack.tried if name == other} == {*EVERYTHING, reach.RESOLVER}
     assert {pair for name, pair in stack.tried if name == "flowauth_redis"} == {
-        "flowauth_postgres 5432", "10.0.1.2 5432", reach.RESOLVER,
+        "flowauth_postgres 5432 postgresql", "10.0.1.2 5432 postgresql", reach.RESOLVER,
     }  # fmt: skip
 
 
@@ -90,7 +97,7 @@ def test_one_that_gets_through_is_an_obstacle(stack, pair):
     stack.reached["flowdb"] = {pair}
     outcome = asked(stack)
     assert isinstance(outcome, Obstacle)
-    assert outcome.detail == f"can be reached from flowdb: {pair}"
+    assert outcome.detail == f"can be reached from flowdb: {pair.rpartition(' ')[0]}"
 
 
 def test_a_network_that_others_share_is_an_obstacle_though_nobody_gets_through_today(stack):
@@ -105,7 +112,7 @@ def test_a_published_port_is_an_obstacle(stack):
 
 
 def test_what_flowauth_itself_does_not_reach_proves_nothing(stack):
-    stack.reached["flowauth"] = EVERYTHING - {"10.0.2.2 6379"}
+    stack.reached["flowauth"] = EVERYTHING - {"10.0.2.2 6379 redis"}
     outcome = asked(stack)
     assert isinstance(outcome, Obstacle)
     assert "FlowAuth itself does not reach 10.0.2.2 6379" in outcome.detail
@@ -130,7 +137,7 @@ def test_a_program_that_reaches_nothing_at_all_proves_nothing(stack):
 @pytest.mark.parametrize("program", ["python3", "bash", "sh"])
 def test_any_of_the_programs_will_do(stack, program):
     stack.programs = {"flowdb": {program}}
-    stack.reached["flowdb"] = {"10.0.1.2 5432"}
+    stack.reached["flowdb"] = {"10.0.1.2 5432 postgresql"}
     assert asked(stack).detail == "can be reached from flowdb: 10.0.1.2 5432"
 
 
@@ -148,12 +155,39 @@ def test_a_flowauth_that_cannot_be_asked_leaves_it_open(stack):
         asked(stack)
 
 
-def test_the_python_that_tries_tells_open_doors_from_closed_ones():
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as gone:
-        port, closed = server.getsockname()[1], gone.getsockname()[1]
+@contextmanager
+def answering(answer):
+    """A server that reads a question and says this; "" for one that takes connections and says nothing."""
+
+    def serve(connection):
+        connection.recv(100)
+        connection.sendall(answer)
+
+    with fakes.listening(serve) as port:
+        yield str(port)
+
+
+def tells_servers_from_gateways(program):
+    """Asked of several servers, of which some only take connections, as gateways do in the name of others."""
+    with (
+        answering(b"N") as plain,
+        answering(b"S") as secure,
+        answering(b"-NOAUTH Authentication required.\r\n") as redis,
+        answering(b"HTTP/1.1 400 Bad Request\r\n") as gateway,
+        answering(b"") as silent,
+        socket.create_server(("127.0.0.1", 0)) as gone,
+    ):
+        closed = str(gone.getsockname()[1])
         gone.close()
-        pairs = ["127.0.0.1", str(port), "127.0.0.1", str(closed), "no-such-host.invalid", str(port)]
-        done = subprocess.run(
-            [sys.executable, "-c", reach.PYTHON, *pairs], capture_output=True, text=True, check=True, timeout=30
-        )
-    assert done.stdout == f"127.0.0.1 {port}\n"
+        right = [(plain, "postgresql"), (secure, "postgresql"), (redis, "redis"), (gateway, "anything")]
+        wrong = [(gateway, "postgresql"), (gateway, "redis"), (silent, "postgresql"), (silent, "redis")]
+        wrong += [(closed, "postgresql"), (closed, "anything"), (redis, "postgresql"), (plain, "redis")]
+        places = [*(("127.0.0.1", *one) for one in right + wrong), ("no-such-host.invalid", plain, "postgresql")]
+        words = [word for place in places for word in place]
+        done = subprocess.run([*program, *words], capture_output=True, text=True, check=True, timeout=30)
+
+    assert sorted(done.stdout.splitlines()) == sorted(f"127.0.0.1 {port} {protocol}" for port, protocol in right)
+
+
+def test_the_python_that_tries_tells_servers_from_gateways_that_take_every_connection():
+    tells_servers_from_gateways((sys.executable, "-c", reach.PYTHON))

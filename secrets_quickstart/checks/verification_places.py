@@ -9,11 +9,12 @@ from functools import partial
 from secrets_quickstart.checks.acme_trouble import acme_trouble
 from secrets_quickstart.checks.flowauth_place import flowauth_place
 from secrets_quickstart.checks.verification_world import Address, Door, Unasked, World
-from secrets_quickstart.clients.flowmachine import Execution, FlowmachineClient
+from secrets_quickstart.clients.flowmachine import FlowmachineClient
 from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
-from secrets_quickstart.swarm import services
+from secrets_quickstart.swarm import containers, services
+from secrets_quickstart.swarm.containers import Execution
 from secrets_quickstart.swarm.engine import Engine, translated
 from secrets_quickstart.swarm.services import Service, StackState, Task
 from secrets_quickstart.vault import Vault
@@ -128,12 +129,7 @@ class Places:
         task = self._running(service)
         if task.node_id != self._own_node:
             raise Unasked(f"{name} runs on another node; FlowAPI's answers show that it works")
-        api = self._engine.api
-        with translated(f"no program can be run in the container of {name}"):
-            started = api.exec_create(task.container_id, list(argv))["Id"]
-            stdout, stderr = api.exec_start(started, demux=True)
-            status = api.exec_inspect(started)["ExitCode"]
-        return Execution(status, _text(stdout), _text(stderr))
+        return containers.execute(self._engine, task.container_id, argv)
 
     def _look(self) -> StackState:
         with self._lock:
@@ -159,7 +155,3 @@ class Places:
         if address in {"", "0.0.0.0"}:  # a manager that was never told its own
             address = str((node.get("ManagerStatus") or {}).get("Addr", "")).rpartition(":")[0]
         return address
-
-
-def _text(output: bytes | None) -> str:
-    return (output or b"").decode(errors="replace")

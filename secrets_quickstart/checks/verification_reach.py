@@ -10,36 +10,70 @@ from secrets_quickstart.checks.verification_world import Inside, Unasked, Verifi
 from secrets_quickstart.errors import QuickstartError
 
 FLOWAUTH = "flowauth"
-DOORS = {"flowauth_postgres": 5432, "flowauth_redis": 6379}
-"""What is to be reached by FlowAuth alone, and where."""
+DOORS = {"flowauth_postgres": "5432 postgresql", "flowauth_redis": "6379 redis"}
+"""What is to be reached by FlowAuth alone: where, and what is spoken there."""
 
-RESOLVER = "127.0.0.11 53"
+RESOLVER = "127.0.0.11 53 anything"
 """Docker's own, which answers in every container: a program that does not reach it cannot be used to try others."""
 
-# Arguments: host and port, again and again.  A line comes back for each that lets us in.
+# Arguments: host, port and protocol, again and again.  These come back, a line for each that lets us in.
+# That somebody takes the connection says nothing: gateways do so in the name of whoever is meant to be behind them.  So
+# PostgreSQL is asked whether it speaks TLS (S or N), and redis for a PONG (+, or - as long as no password was given).
 PYTHON = """
 import socket, sys, threading
-def attempt(host, port):
+questions = {"postgresql": (bytes([0, 0, 0, 8, 4, 210, 22, 47]), b"SN"), "redis": (b"PING\\r\\n", b"+-")}
+def attempt(host, port, protocol):
     try:
-        socket.create_connection((host, int(port)), 2).close()
-        print(host + " " + port + "\\n", end="", flush=True)
+        with socket.create_connection((host, int(port)), 2) as connection:
+            if protocol in questions:
+                question, answers = questions[protocol]
+                connection.sendall(question)
+                if connection.recv(1) not in [bytes([answer]) for answer in answers]:
+                    return
+        print(host + " " + port + " " + protocol + "\\n", end="", flush=True)
     except OSError:
         pass
-pairs = zip(sys.argv[1::2], sys.argv[2::2])
-threads = [threading.Thread(target=attempt, args=pair) for pair in pairs]
+words = sys.argv[1:]
+threads = [threading.Thread(target=attempt, args=one) for one in zip(words[::3], words[1::3], words[2::3])]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
-BASH = """
-attempt() { timeout 2 bash -c ': >"/dev/tcp/$0/$1"' "$1" "$2" 2>/dev/null && echo "$1 $2"; }
-while [ $# -gt 1 ]; do attempt "$1" "$2" & shift 2; done
-wait
+QUESTIONS = """
+ask() {
+    case $1 in
+    postgresql) printf '\\000\\000\\000\\010\\004\\322\\026\\057' ;;
+    redis) printf 'PING\\r\\n' ;;
+    esac
+}
+right() { case $1:$2 in anything:* | postgresql:[SN] | redis:[+-]) return 0 ;; *) return 1 ;; esac; }
+each() {
+    while [ $# -gt 2 ]; do attempt "$1" "$2" "$3" && echo "$1 $2 $3" & shift 3; done
+    wait
+}
 """
-NETCAT = """
-attempt() { nc -z -w 2 "$1" "$2" 2>/dev/null && echo "$1 $2"; }
-while [ $# -gt 1 ]; do attempt "$1" "$2" & shift 2; done
-wait
+BASH = (
+    QUESTIONS
+    + """
+export -f ask
+attempt() {
+    answer=$(timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit 1
+        [ "$2" = anything ] || { ask "$2" >&3; head -c 1 <&3; }' "$1" "$2" "$3" 2>/dev/null)
+    case $?:$3 in [!0]*:anything) return 1 ;; esac
+    right "$3" "$answer"
+}
+each "$@"
 """
+)
+NETCAT = (
+    QUESTIONS
+    + """
+attempt() {
+    [ "$3" != anything ] || { nc -z -w 2 "$1" "$2" 2>/dev/null; return; }
+    right "$3" "$(ask "$3" | nc -w 2 "$1" "$2" 2>/dev/null | head -c 1)"
+}
+each "$@"
+"""
+)
 PROGRAMS = (("python3", "-c", PYTHON), ("bash", "-c", BASH, "bash"), ("sh", "-c", NETCAT, "sh"))
 """One of them is in every image, or nothing can be tried from there."""
 
@@ -50,7 +84,7 @@ def lets_nobody_else_in(world: World) -> Outcome:
     inside = world.inside
     if inside is None:
         raise Unasked("the stack's containers are not known")
-    targets = {name: _pairs(inside, name, port) for name, port in DOORS.items()}
+    targets = {name: _places(inside, name, door) for name, door in DOORS.items()}
     for name in DOORS:
         if ports := world.published(name):
             return Obstacle(f"{name} publishes port {', '.join(map(str, ports))}", f"take the port from {name}")
@@ -60,14 +94,18 @@ def lets_nobody_else_in(world: World) -> Outcome:
             if other != name and set(inside.networks(other)) & set(inside.networks(name)):
                 return Obstacle(f"{other} is on a network of {name}", SHUT_FIX)
     seen = attempt(inside, FLOWAUTH, targets)
-    if unseen := [pair for pairs in targets.values() for pair in pairs if pair not in seen]:
-        return Obstacle(f"FlowAuth itself does not reach {', '.join(unseen)}", "see why: invoke status")
+    if unseen := [place for places in targets.values() for place in places if place not in seen]:
+        return Obstacle(f"FlowAuth itself does not reach {_said(unseen)}", "see why: invoke status")
     return _tried(inside, others, targets)
 
 
-def _pairs(inside: Inside, name: str, port: int) -> list[str]:
-    """The name, and every address that is behind it."""
-    return [f"{host} {port}" for host in (name, *inside.task_addresses(name))]
+def _places(inside: Inside, name: str, door: str) -> list[str]:
+    """By the name, and by every address that is behind it; as the programs take them."""
+    return [f"{host} {door}" for host in (name, *inside.task_addresses(name))]
+
+
+def _said(places: Sequence[str]) -> str:
+    return ", ".join(place.rpartition(" ")[0] for place in places)
 
 
 def _tried(inside: Inside, others: Sequence[str], targets: Mapping[str, Sequence[str]]) -> Outcome:
@@ -75,16 +113,16 @@ def _tried(inside: Inside, others: Sequence[str], targets: Mapping[str, Sequence
 
     def ask(other: str) -> list[str] | str:
         try:
-            return attempt(inside, other, {name: pairs for name, pairs in targets.items() if name != other})
+            return attempt(inside, other, {name: places for name, places in targets.items() if name != other})
         except (QuickstartError, Unasked) as reason:
             return str(reason)
 
     with ThreadPoolExecutor(max(1, len(others))) as pool:
         found = dict(zip(others, pool.map(ask, others), strict=True))
-    if reached := {other: pairs for other, pairs in found.items() if isinstance(pairs, list) and pairs}:
-        said = "; ".join(f"from {other}: {', '.join(pairs)}" for other, pairs in reached.items())
+    if reached := {other: places for other, places in found.items() if isinstance(places, list) and places}:
+        said = "; ".join(f"from {other}: {_said(places)}" for other, places in reached.items())
         return Obstacle(f"can be reached {said}", SHUT_FIX)
-    tried = [other for other, pairs in found.items() if isinstance(pairs, list)]
+    tried = [other for other, places in found.items() if isinstance(places, list)]
     untried = [f"{other}: {reason}" for other, reason in found.items() if isinstance(reason, str)]
     if not tried:
         return Skip(f"it cannot be tried ({'; '.join(untried)}); no service shares their networks")
@@ -93,16 +131,16 @@ def _tried(inside: Inside, others: Sequence[str], targets: Mapping[str, Sequence
 
 
 def attempt(inside: Inside, name: str, targets: Mapping[str, Sequence[str]]) -> list[str]:
-    """Those of the targets, as "host port", that let in whoever comes from this service.
+    """Those of the targets that answer to whoever comes from this service.
 
     Raises Unasked when no program there can try, and when there is no container here.
     """
-    pairs = [pair for own in targets.values() for pair in own]
-    arguments = [word for pair in (RESOLVER, *pairs) for word in pair.split()]
+    places = [place for own in targets.values() for place in own]
+    arguments = [word for place in (RESOLVER, *places) for word in place.split()]
     for program in PROGRAMS:
         reached = inside.execute(name, (*program, *arguments)).stdout.splitlines()
         if RESOLVER in reached:
-            return [pair for pair in pairs if pair in reached]
+            return [place for place in places if place in reached]
     raise Unasked("its image has no program that opens connections")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from secrets_quickstart.errors import ServiceError
 
@@ -37,13 +37,17 @@ SILENT = 75
 """The script's exit status when no answer came: EX_TEMPFAIL of sysexits.h."""
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Protocol):
     """A program that ran in a container."""
 
-    status: int
-    stdout: str
-    stderr: str
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def stdout(self) -> str: ...
+
+    @property
+    def stderr(self) -> str: ...
 
 
 Execute = Callable[[Sequence[str]], Execution]
