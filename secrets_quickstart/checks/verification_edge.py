@@ -37,17 +37,10 @@ def awaited(world: World) -> Door:
 def _shown(door: Door) -> bool:
     """Whether there is any certificate, of whomever."""
     try:
-        tls.handshake(door.place.host, door.place.port, door.place.name, _believing(ssl.create_default_context()))
+        tls.handshake(door.place.host, door.place.port, door.place.name, tls.unquestioning())
     except Refused:
         return False
     return True
-
-
-def _believing(context: ssl.SSLContext) -> ssl.SSLContext:
-    """One that takes any certificate, for where another thing is asked."""
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def presents_its_certificate(world: World) -> Outcome:
@@ -91,10 +84,9 @@ def refuses_old_tls(world: World) -> Outcome:
     place = awaited(world).place
     if place.trust is None:
         raise Unasked("the vault holds no certificate of FlowAuth's")
-    believing = _believing(ssl.create_default_context())
-    tls.handshake(place.host, place.port, place.name, believing)  # else there is nothing to refuse
+    tls.handshake(place.host, place.port, place.name, tls.unquestioning())  # else there is nothing to refuse
     try:
-        shaken = tls.handshake(place.host, place.port, place.name, _believing(tls.old_fashioned(place.trust)))
+        shaken = tls.handshake(place.host, place.port, place.name, tls.unquestioning(tls.old_fashioned(place.trust)))
     except Refused:
         return Ok("no handshake")
     return Obstacle(f"it speaks {shaken.version}", "let the edge speak TLS 1.2 and later only")

@@ -248,7 +248,7 @@ def without_the_role_there_is_no_result(world: World) -> Outcome:
         role = world.guests.give_role(way_in, other, link.server, ALL_DATES)
         guest.enter()
         try:
-            guest.ask_for_token(link.number, role)
+            guest.ask_for_token(link.number, role, [role])
         except Refused:
             pass
         else:

@@ -45,21 +45,6 @@ class Closed(Exception):
     """The vault's password is the admin's, and does not open FlowAuth by itself; the message says why."""
 
 
-class Keeper(FlowauthAdmin):
-    """An admin who makes guests and sees them off."""
-
-    def remove_user(self, name: str) -> None:
-        self._do("DELETE", f"/admin/users/{self._user_number(name)}", f"remove the user {name}", {})
-
-    def remove_role(self, server: str, name: str) -> None:
-        number = self._role(self._server_number(server), server, name).number
-        self._do("DELETE", f"/roles/{number}", f"remove the role {name} of {server}", {})
-
-    def server_number(self, name: str) -> int:
-        """By which its tokens are asked for."""
-        return self._server_number(name)
-
-
 class Guest(FlowauthClient):
     """A user who is there for a while."""
 
@@ -71,13 +56,6 @@ class Guest(FlowauthClient):
     def enter(self, code: str = "") -> None:
         """Sign in."""
         self.sign_in(self.name, self.password, code)
-
-    def ask_for_token(self, server: int, role: str) -> Sensitive:
-        """Without looking first whether there is any to be had.  Raises Refused."""
-        body = {"name": PREFIX.rstrip("-"), "roles": [{"name": role}]}
-        return self._ask(
-            "POST", f"/tokens/tokens/{server}", "make a token", body, lambda reply: Sensitive(str(reply["token"]))
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +75,7 @@ class Guests:
     """
 
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    _keeper: Keeper | None = None
+    _keeper: FlowauthAdmin | None = None
     _failure: QuickstartError | Closed | None = None
     _users: list[str] = field(default_factory=list)
     _roles: list[tuple[str, str]] = field(default_factory=list)
@@ -117,7 +95,7 @@ class Guests:
             self._keeper = self._failure = None
 
     @contextmanager
-    def admin(self, entrance: Entrance) -> Iterator[Keeper]:
+    def admin(self, entrance: Entrance) -> Iterator[FlowauthAdmin]:
         """The admin's session, for one thread at a time.  Raises Closed, and what signing in raises."""
         with self._lock:
             if self._failure is not None:
@@ -149,7 +127,7 @@ class Guests:
             admin.put_into_role(server.name, name, guest.name)
         return name
 
-    def _see_off(self, keeper: Keeper) -> None:
+    def _see_off(self, keeper: FlowauthAdmin) -> None:
         """What cannot be removed, the next verification removes."""
         for user in self._users:
             with suppress(ServiceError):
@@ -171,8 +149,8 @@ def is_left_over(name: str, now: float) -> bool:
     return found is not None and not now - LONGEST_RUN < int(found[1], 16) <= now + LONGEST_RUN
 
 
-def _signed_in(entrance: Entrance) -> Keeper:
-    keeper = Keeper(entrance.place)
+def _signed_in(entrance: Entrance) -> FlowauthAdmin:
+    keeper = FlowauthAdmin(entrance.place)
     try:
         _enter(keeper, entrance)
     except BaseException:
@@ -181,7 +159,7 @@ def _signed_in(entrance: Entrance) -> Keeper:
     return keeper
 
 
-def _enter(keeper: Keeper, entrance: Entrance) -> None:
+def _enter(keeper: FlowauthAdmin, entrance: Entrance) -> None:
     try:
         state = keeper.sign_in(entrance.admin, entrance.password)
     except CodeNeeded:
@@ -203,7 +181,7 @@ RESTART_FIX = (
 )
 
 
-def _remove_left_overs(keeper: Keeper) -> None:
+def _remove_left_overs(keeper: FlowauthAdmin) -> None:
     now = time.time()
     for user in keeper.user_names():
         if is_left_over(user, now):

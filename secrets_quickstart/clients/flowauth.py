@@ -118,14 +118,20 @@ class FlowauthClient:
 
         Raises Refused without the role, or without any on that server.
         """
-        attempt = f"make a token for {server}"
         number = self._own_servers().get(server)
         if number is None:
-            why = "this user has no role there"
-            raise Refused(f"FlowAuth did not {attempt}", why=why, fix="an admin gives roles: invoke flowauth.link")
+            raise Refused(
+                f"FlowAuth did not make a token for {server}",
+                why="this user has no role there",
+                fix="an admin gives roles: invoke flowauth.link",
+            )
+        return self.ask_for_token(number, name, roles)
+
+    def ask_for_token(self, number: int, name: str, roles: Sequence[str]) -> Sensitive:
+        """The same by the server's number, without looking first whether there is any to be had.  Raises Refused."""
         body = {"name": name, "roles": [{"name": role} for role in roles]}
         path = f"/tokens/tokens/{number}"
-        return self._ask("POST", path, attempt, body, lambda reply: Sensitive(str(reply["token"])))
+        return self._ask("POST", path, "make a token", body, lambda reply: Sensitive(str(reply["token"])))
 
     def _own_servers(self) -> dict[str, int]:
         return self._get(

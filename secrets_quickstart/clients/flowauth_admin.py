@@ -58,6 +58,10 @@ class FlowauthAdmin(FlowauthClient):
         body |= {} if has_two_factor is None else {"has_two_factor": has_two_factor}
         self._do("PATCH", f"/admin/users/{self._user_number(name)}", f"change the user {name}", body)
 
+    def remove_user(self, name: str) -> None:
+        """Their tokens go on until they end."""
+        self._do("DELETE", f"/admin/users/{self._user_number(name)}", f"remove the user {name}", {})
+
     def servers(self) -> tuple[Server, ...]:
         return tuple(self._server(name, number) for name, number in self._servers().items())
 
@@ -100,7 +104,7 @@ class FlowauthAdmin(FlowauthClient):
 
     def add_role(self, server: str, name: str, scopes: Collection[str], limits: Limits) -> None:
         """With nobody in it.  Raises ServiceError for limits beyond the server's."""
-        number = self._server_number(server)
+        number = self.server_number(server)
         body = {"name": name, "server_id": number, "users": [], **limits.fields()}
         body["scopes"] = self._scope_numbers(number, scopes)
         self._do("POST", "/roles/", f"make the role {name} of {server}", body)
@@ -109,20 +113,24 @@ class FlowauthAdmin(FlowauthClient):
         self, server: str, name: str, *, scopes: Collection[str] | None = None, limits: Limits | None = None
     ) -> None:
         """What is None stays as it is."""
-        number = self._server_number(server)
+        number = self.server_number(server)
         body: dict[str, Any] = {} if limits is None else limits.fields()
         if scopes is not None:
             body["scopes"] = self._scope_numbers(number, scopes)
         self._change_role(number, server, name, body)
 
+    def remove_role(self, server: str, name: str) -> None:
+        number = self._role(self.server_number(server), server, name).number
+        self._do("DELETE", f"/roles/{number}", f"remove the role {name} of {server}", {})
+
     def put_into_role(self, server: str, role: str, user: str) -> None:
-        number, member = self._server_number(server), self._user_number(user)
+        number, member = self.server_number(server), self._user_number(user)
         members = self._role(number, server, role).users
         if member not in members:
             self._change_role(number, server, role, {"users": [*members, member]})
 
     def take_out_of_role(self, server: str, role: str, user: str) -> None:
-        number, member = self._server_number(server), self._user_number(user)
+        number, member = self.server_number(server), self._user_number(user)
         members = self._role(number, server, role).users
         if member in members:
             self._change_role(number, server, role, {"users": [each for each in members if each != member]})
@@ -157,11 +165,12 @@ class FlowauthAdmin(FlowauthClient):
         limits = self._get(f"{path}/time_limits", f"say the limits of {name}", records.limits)
         return Server(name, limits, self._get(f"{path}/scopes", f"list the scopes of {name}", _switches))
 
-    def _server_number(self, name: str) -> int:
+    def server_number(self, name: str) -> int:
+        """By which its tokens are asked for."""
         return _found(self._servers(), name, f"server {name}")
 
     def _server_path(self, name: str) -> str:
-        return f"/admin/servers/{self._server_number(name)}"
+        return f"/admin/servers/{self.server_number(name)}"
 
     def _scopes(self, server_number: int) -> dict[str, int]:
         return self._get(f"/admin/servers/{server_number}/scopes", "list a server's scopes", _numbers)

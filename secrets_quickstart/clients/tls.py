@@ -35,6 +35,14 @@ def trusting(pem: str) -> ssl.SSLContext:
     return context
 
 
+def unquestioning(context: ssl.SSLContext | None = None) -> ssl.SSLContext:
+    """The client given, or a new one, that takes any certificate: for where something else is asked."""
+    chosen = context or ssl.create_default_context()
+    chosen.check_hostname = False
+    chosen.verify_mode = ssl.CERT_NONE
+    return chosen
+
+
 def old_fashioned(pem: str) -> ssl.SSLContext:
     """The same client as it was before 2008: TLS 1.0 and 1.1, whatever this machine's policy says."""
     context = ssl.create_default_context(cadata=pem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,8 +145,6 @@ class Site:
         return "{POSTGRES_IMAGE}:{POSTGRES_TAG}{POSTGRES_PIN}".format(**chosen)
 
     def _end(self) -> float:
-        import time
-
         return time.monotonic() + self.settings.deadline
 
 

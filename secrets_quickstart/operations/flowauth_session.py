@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from secrets_quickstart import report
 from secrets_quickstart.checks import verification_places
 from secrets_quickstart.checks.flowauth_place import flowauth_place
+from secrets_quickstart.checks.verification_guests import ADMIN, ADMIN_PASSWORD
 from secrets_quickstart.checks.verification_world import Unasked, World
 from secrets_quickstart.clients.answers import Forbidden
 from secrets_quickstart.clients.flowauth import CodeNeeded
@@ -17,8 +18,6 @@ from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.vault import Vault, key_of
-
-ADMIN, ADMIN_PASSWORD = "FLOWAUTH_ADMIN_USER", "FLOWAUTH_ADMIN_PASSWORD"
 
 
 @contextmanager

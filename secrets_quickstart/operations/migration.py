@@ -13,11 +13,12 @@ from secrets_quickstart import report
 from secrets_quickstart.checks import verification, verification_places
 from secrets_quickstart.checks.check import Finding, Status
 from secrets_quickstart.checks.flowauth_place import EDGE, flowauth_place
+from secrets_quickstart.checks.verification_guests import ADMIN, ADMIN_PASSWORD
 from secrets_quickstart.clients.flowauth import CodeNeeded, FlowauthClient
 from secrets_quickstart.errors import QuickstartError, ServiceError, UsageError
 from secrets_quickstart.operations import flowauth_tables
 from secrets_quickstart.operations.flowauth_database import Site, Tell, site
-from secrets_quickstart.operations.flowauth_session import ADMIN, ADMIN_PASSWORD, is_there
+from secrets_quickstart.operations.flowauth_session import is_there
 from secrets_quickstart.operations.flowauth_tables import Census, Note, census
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from secrets_quickstart.checks.verification_guests import ADMIN
 from secrets_quickstart.clients.flowauth_admin import FlowauthAdmin
 from secrets_quickstart.clients.flowauth_records import Role, User
 from secrets_quickstart.errors import UsageError
 from secrets_quickstart.material.passwords import password as new_password
-from secrets_quickstart.operations.flowauth_session import ADMIN, admin_session
+from secrets_quickstart.operations.flowauth_session import admin_session
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
 

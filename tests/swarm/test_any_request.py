@@ -15,10 +15,10 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
-from secrets_quickstart.checks.verification_guests import Keeper
 from secrets_quickstart.clients.flowapi import FlowapiClient
 from secrets_quickstart.clients.flowapi import Place as FlowapiPlace
 from secrets_quickstart.clients.flowauth import CSRF_COOKIE, CSRF_HEADER
+from secrets_quickstart.clients.flowauth_admin import FlowauthAdmin
 from secrets_quickstart.clients.https import Place
 from secrets_quickstart.sensitive import Sensitive
 from tests.swarm.neighbour import neighbour
@@ -93,7 +93,7 @@ def statuses(seen, label):
 def test_no_request_is_answered_by_flowauth_with_a_server_error(machine, tmp_path):
     place = Place("127.0.0.1", HTTPS, "localhost", machine.value("cert-flowauth.pem"))
     (tmp_path / "trust.pem").write_text(machine.value("ca-flowkit.pem"))
-    with Keeper(place) as admin:
+    with FlowauthAdmin(place) as admin:
         admin.sign_in("admin", Sensitive(machine.value("FLOWAUTH_ADMIN_PASSWORD")))
         admin.add_user("ada", PASSWORD)
         [server] = admin.servers()
