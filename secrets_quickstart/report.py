@@ -72,6 +72,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         _write(sys.stdout, line.rstrip())
 
 
+def counted(number: int, what: str) -> str:
+    """A number and its noun, in the plural where it has to be."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def error(problem: QuickstartError) -> None:
     """What, why, the last lines of what failed, and the fix."""
     for line in problem.log:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from secrets_quickstart.clients.flowauth_records import Limits, Role, Server
 from secrets_quickstart.errors import SettingsError
+from secrets_quickstart.report import counted
 from secrets_quickstart.steps.roles_file import UNSAID, LimitsRule, end_of
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
 
@@ -78,7 +79,7 @@ class RegisterServer:
     limits: Limits
 
     def __str__(self) -> str:
-        number = "all its scopes" if self.scopes is None else _counted(len(self.scopes), "scope")
+        number = "all its scopes" if self.scopes is None else counted(len(self.scopes), "scope")
         return f"register FlowAPI {self.server} in FlowAuth: {number}; {self.limits}"
 
 
@@ -117,7 +118,7 @@ class MakeRole:
     limits: Limits
 
     def __str__(self) -> str:
-        number = "the scopes that the file says" if self.scopes is None else _counted(len(self.scopes), "scope")
+        number = "the scopes that the file says" if self.scopes is None else counted(len(self.scopes), "scope")
         return f"make the role {self.role} of {self.server}: {number}; {self.limits}"
 
 
@@ -224,7 +225,7 @@ def _about_server(
         when = f"{limits.latest_expiry:%Y-%m-%d}"
         yield Unchanged(wanted.name, f"gives no tokens since {when}: say another latest_token_expiry in the file")
     elif not added and not removed:
-        number = _counted(len(server.scopes), "scope")
+        number = counted(len(server.scopes), "scope")
         yield Unchanged(wanted.name, f"is registered in FlowAuth, {number}; {limits}")
 
 
@@ -245,7 +246,7 @@ def _about_role(server: WantedServer, wanted: WantedRole, most: Limits, present:
     if added or removed or limits != role.limits:
         scopes = role.scopes if wanted.scopes is None else wanted.scopes
         return UpdateRole(server.name, wanted.name, scopes, added, removed, None if limits == role.limits else limits)
-    number = _counted(len(role.scopes), "scope")
+    number = counted(len(role.scopes), "scope")
     return Unchanged(f"role {wanted.name} of {server.name}", f"is as the file says, {number}; {limits}")
 
 
@@ -255,7 +256,7 @@ def _about_others(server: WantedServer, present: Present) -> Iterator[Unchanged]
     for (where, name), role in sorted(present.roles.items()):
         if where == server.name and name not in named:
             lost = 0 if server.scopes is None else len(role.scopes - set(server.scopes))
-            loss = f", but loses {_counted(lost, 'scope')} that FlowAPI has no more" if lost else ""
+            loss = f", but loses {counted(lost, 'scope')} that FlowAPI has no more" if lost else ""
             yield Unchanged(f"role {name} of {where}", f"is not in the file and stays{loss}")
 
 
@@ -277,13 +278,9 @@ def _compared(wanted: Collection[str] | None, present: Collection[str]) -> tuple
 
 def _difference(added: Collection[str], removed: Collection[str]) -> str:
     parts = (("added", added), ("removed", removed))
-    return ", ".join(f"{_counted(len(scopes), 'scope')} {done} ({_named(scopes)})" for done, scopes in parts if scopes)
+    return ", ".join(f"{counted(len(scopes), 'scope')} {done} ({_named(scopes)})" for done, scopes in parts if scopes)
 
 
 def _named(scopes: Collection[str]) -> str:
     first = ", ".join(list(scopes)[:NAMED])
     return first if len(scopes) <= NAMED else f"{first} and {len(scopes) - NAMED} more"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

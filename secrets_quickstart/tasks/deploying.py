@@ -89,13 +89,9 @@ def _show_plan(wanted: Order, *, json: bool) -> None:
             for unchanged in item.plan.unchanged:
                 report.result(f"{item.step}: ({unchanged})")
         count = course.changes(planned)
-        report.result(_counted(count) if count else "nothing to do")
+        report.result(report.counted(count, "change") if count else "nothing to do")
     if course.changes(planned):
         raise Exit(code=2)
-
-
-def _counted(changes: int) -> str:
-    return "1 change" if changes == 1 else f"{changes} changes"
 
 
 def _documents(planned: Sequence[Planned]) -> list[dict[str, Any]]:
@@ -107,7 +103,7 @@ def _conclude(chosen: Settings, wanted: Order, outcome: Outcome) -> None:
     from secrets_quickstart.operations.deployment import addresses
 
     if outcome.changes:
-        report.result(f"done and verified: {_counted(outcome.changes)}")
+        report.result(f"done and verified: {report.counted(outcome.changes, 'change')}")
     elif outcome.verified:
         report.result("nothing to do, and verified once more")
     else:

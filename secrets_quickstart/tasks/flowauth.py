@@ -61,8 +61,7 @@ def link(
             report.result(line)
         for item in done.plan.unchanged:
             report.result(f"({item})")
-        count = "1 change" if done.changes == 1 else f"{done.changes} changes"
-        report.result(count if done.changes else "nothing to do")
+        report.result(report.counted(done.changes, "change") if done.changes else "nothing to do")
     if dry_run and done.changes:
         raise Exit(code=2)
 

@@ -20,6 +20,7 @@ import pytest
 import trustme
 from cryptography import x509
 
+from tests.swarm.eventually import eventually
 from tests.swarm.machine import containers, engine, execute
 from tests.swarm.neighbour import mistake, neighbour
 
@@ -110,17 +111,6 @@ def log(service: str) -> str:
 def running(service: str) -> list[str]:
     label = "com.docker.swarm.service.name"
     return [item["Id"] for item in containers(STACK) if item["Config"]["Labels"][label] == f"{STACK}_{service}"]
-
-
-def eventually(what, seconds: float = 60):
-    """What it gives, once it gives something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError):
-            if found := what():
-                return found
-        time.sleep(0.2)
-    raise AssertionError(f"not within {seconds} s")
 
 
 @dataclass

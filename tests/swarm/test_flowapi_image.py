@@ -4,7 +4,6 @@ Takes the newest local images flowkit/flowapi and flowkit/flowdb, unless the var
 FLOWAPI_IMAGE and FLOWDB_IMAGE name others.
 """
 
-import contextlib
 import json
 import os
 import ssl
@@ -22,6 +21,8 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flowkit_jwt_generator.jwt import generate_token
+
+from tests.swarm.eventually import eventually
 
 pytestmark = pytest.mark.swarm
 
@@ -69,18 +70,6 @@ def token(roles=ALL, **changes):
         "roles": roles,
     }
     return generate_token(**(arguments | changes))
-
-
-def eventually(check, seconds=60.0):
-    """The first true value of `check`, which may raise an HTTP error until then."""
-    end = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(httpx.HTTPError):
-            if value := check():
-                return value
-        if time.monotonic() > end:
-            pytest.fail(f"not within {seconds} s")
-        time.sleep(0.2)
 
 
 class Deployment:

@@ -15,6 +15,7 @@ import pytest
 from flowkit_jwt_generator.jwt import decompress_claims
 
 from tests.flowauth_package import module
+from tests.swarm.eventually import eventually
 from tests.swarm.pages.flowauth_deployment import (
     ADMIN,
     ADMIN_PASSWORD,
@@ -28,7 +29,6 @@ from tests.swarm.pages.flowauth_deployment import (
     add_server,
     add_user,
     deployed,
-    eventually,
     openapi,
     scopes_of,
 )

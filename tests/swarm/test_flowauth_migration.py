@@ -19,9 +19,9 @@ from cryptography.fernet import Fernet
 from secrets_quickstart.swarm.dumps import Postgresql
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.services import NAMESPACE
+from tests.swarm.eventually import eventually
 from tests.swarm.machine import container_of, containers, engine, execute
 from tests.swarm.neighbour import mistake, neighbour
-from tests.swarm.pages.flowauth_deployment import eventually
 from tests.swarm.test_flowauth_image import HASHER, OLD_TABLES
 
 pytestmark = pytest.mark.swarm

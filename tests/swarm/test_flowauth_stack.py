@@ -22,9 +22,9 @@ from secrets_quickstart.clients.flowauth_admin import FlowauthAdmin
 from secrets_quickstart.clients.https import Place
 from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.sensitive import Sensitive
+from tests.swarm.eventually import eventually
 from tests.swarm.machine import containers, engine, objects
 from tests.swarm.neighbour import is_untouched, neighbour
-from tests.swarm.pages.flowauth_deployment import eventually
 
 pytestmark = pytest.mark.swarm
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import uuid
+from functools import partial
 from urllib.parse import quote
 
 import docker
@@ -15,7 +16,8 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.swarm.pages.flowauth_deployment import eventually, newest_image
+from tests.swarm.eventually import eventually
+from tests.swarm.pages.flowauth_deployment import newest_image
 
 pytestmark = pytest.mark.swarm
 
@@ -218,7 +220,7 @@ def running(deployment):
     status, log = deployment.prepare()
     assert status == 0, log
     for role in ROLES:
-        eventually(lambda role=role: deployment.healthy(role), 300)
+        eventually(partial(deployment.healthy, role), 300)
     return deployment
 
 

@@ -9,7 +9,8 @@ import docker
 import psycopg
 import pytest
 
-from tests.swarm.pages.flowauth_deployment import eventually, newest_image
+from tests.swarm.eventually import eventually
+from tests.swarm.pages.flowauth_deployment import newest_image
 
 pytestmark = pytest.mark.swarm
 PASSWORD = "p@s's\\ w/o\"rd"

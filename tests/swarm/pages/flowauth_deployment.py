@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from flowapi import specification
+from tests.swarm.eventually import eventually
 
 SCHEMAS = Path(__file__).parents[2] / "data" / "flowmachine_query_schemas_1.34.json"
 DB_PASSWORD = "p@s:s/w#r%d?& {}\\x"
@@ -55,18 +55,6 @@ def newest_image(engine: docker.DockerClient, name: str) -> str:
     if not tagged:
         pytest.fail(f"no local image of {name}: build it first, or name one in {name.upper()}_IMAGE")
     return max(tagged)[1]
-
-
-def eventually(check: Any, seconds: float = 60.0) -> Any:
-    """The first true value of `check`, which may raise an HTTP error until then."""
-    end = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(httpx.HTTPError):
-            if value := check():
-                return value
-        if time.monotonic() > end:
-            pytest.fail(f"not within {seconds} s")
-        time.sleep(0.2)
 
 
 class Person(httpx.Client):

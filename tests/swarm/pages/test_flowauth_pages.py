@@ -22,6 +22,7 @@ from playwright import sync_api as playwright
 from playwright.sync_api import expect
 
 from tests.flowauth_package import module
+from tests.swarm.eventually import eventually
 from tests.swarm.pages.browser import chromium, visit
 from tests.swarm.pages.flowauth_deployment import (
     ADMIN,
@@ -32,7 +33,6 @@ from tests.swarm.pages.flowauth_deployment import (
     add_server,
     add_user,
     deployed,
-    eventually,
     openapi,
     scopes_of,
 )
