@@ -6,6 +6,7 @@ from secrets_quickstart.tasks import (
     certs,
     deploying,
     doctor,
+    etl,
     flowapi,
     flowauth,
     hosts,
@@ -20,5 +21,5 @@ from secrets_quickstart.tasks import (
 ns = Collection(
     *(deploying.quickstart, deploying.deploy, deploying.plan, verify.verify, doctor.doctor),
     *(watching.status, watching.logs, removing.down, removing.purge),
-    *(secrets_of_stack, certs, hosts, images, swarm, flowapi, flowauth),
+    *(secrets_of_stack, certs, hosts, images, swarm, flowapi, flowauth, etl),
 )
