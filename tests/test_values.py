@@ -20,6 +20,7 @@ CORE = ("flowdb", "flowmachine", "flowapi")
 WHOLE = (*CORE, "flowetl", "flowauth", "letsencrypt")
 CHOICES = Choices(variables=VARIABLES)
 AUTHORITY = {"ca-key-flowkit.pem", "ca-flowkit.pem"}
+PAIR = {"PRIVATE_JWT_SIGNING_KEY", "PUBLIC_JWT_SIGNING_KEY"}
 FLOWDB = {
     *("FLOWDB_POSTGRES_PASSWORD", "FLOWMACHINE_FLOWDB_USER", "FLOWMACHINE_FLOWDB_PASSWORD"),
     *("FLOWAPI_FLOWDB_USER", "FLOWAPI_FLOWDB_PASSWORD"),
@@ -59,7 +60,14 @@ def everything(vault) -> list[bytes]:
 def test_the_first_run_makes_what_the_components_mount_and_what_signs(vault):
     run(vault, ("flowdb",))
 
-    assert set(vault.names()) == FLOWDB | AUTHORITY | {"PRIVATE_JWT_SIGNING_KEY"}
+    assert set(vault.names()) == FLOWDB | AUTHORITY | PAIR
+
+
+def test_flowauth_alone_has_the_verification_key_that_a_flowapi_elsewhere_needs(vault, signing):
+    run(vault, ("flowauth", "letsencrypt"))
+
+    assert vault.value("PUBLIC_JWT_SIGNING_KEY") == keys.verification_key(signing)
+    assert vault.entry("PUBLIC_JWT_SIGNING_KEY").origin is Origin.DERIVED
 
 
 def test_a_value_that_is_built_on_others_brings_them_along(vault):

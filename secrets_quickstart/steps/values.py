@@ -114,10 +114,10 @@ class ValuesStep:
         # stays in the vault: our certificate authority, FlowAuth's first user
         idle = {row.name for row in SECRETS if row.kept_for and not set(row.kept_for) & set(components)}
         kept = {row.name for row in SECRETS if not row.components} - idle
-        # what signs tokens: verification needs one, wherever FlowAuth runs
-        signing = {row.source.of for row in SECRETS if isinstance(row.source, VerificationKey)}
+        # what signs tokens, which our own verification does, and its public half, which a FlowAPI elsewhere is given
+        halves = [(row.name, row.source.of) for row in SECRETS if isinstance(row.source, VerificationKey)]
         self._mounted = frozenset(mounted)
-        self._wanted = frozenset(mounted | kept | signing)
+        self._wanted = frozenset(mounted.union(kept, *halves))
 
     def look(self) -> Facts:
         return Facts({row.name: self._fact(row) for row in SECRETS}, datetime.now(UTC))

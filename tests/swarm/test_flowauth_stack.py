@@ -130,7 +130,6 @@ def test_flowauth_alone_serves_only_its_edge_and_verifies_without_a_flowapi(auth
     assert {name for name, bound in published.items() if bound} == {f"{AUTH}_edge"}
 
 
-@pytest.mark.xfail(reason="a deployment of FlowAuth alone makes no verification key", raises=FileNotFoundError)
 def test_the_verification_key_can_be_exported_where_flowauth_is(where, verification_key):
     assert (where / "of-auth" / "PUBLIC_JWT_SIGNING_KEY.pem").read_text() == verification_key
 
