@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import uuid
+from datetime import date
 from functools import partial
 from urllib.parse import quote
 
@@ -16,6 +17,13 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
+from secrets_quickstart.clients import airflow_log
+from secrets_quickstart.clients.airflow import AirflowClient
+from secrets_quickstart.clients.airflow_records import Dag, Health
+from secrets_quickstart.clients.answers import Forbidden, Refused
+from secrets_quickstart.clients.flower import FlowerClient
+from secrets_quickstart.clients.http import Place
+from secrets_quickstart.sensitive import Sensitive
 from tests.swarm.eventually import eventually
 from tests.swarm.pages.flowauth_deployment import newest_image
 
@@ -252,6 +260,51 @@ def test_the_administrator_signs_in_with_that_password_only(running):
     assert pool["slots"] == 4
 
 
+def airflow_client(running):
+    return AirflowClient(Place("127.0.0.1", int(running.port(running.roles["webserver"], 8080))))
+
+
+def test_the_commands_clients_understand_it(running):
+    with airflow_client(running) as client:
+        assert client.health() == Health("healthy", "healthy", "healthy")
+        with pytest.raises(Refused):
+            client.sign_in("admin", Sensitive("another"))
+        with pytest.raises(Forbidden):
+            client.dags()
+    with airflow_client(running) as client:
+        client.sign_in("admin", Sensitive(ADMIN_PASSWORD))
+        assert (client.slots("postgres_etl"), client.slots("another")) == (4, None)
+        assert eventually(client.dags, 120) == (Dag("calls", "calls", is_paused=True, schedule=""),)
+        assert client.import_failures() == ()
+    flower = Place("127.0.0.1", int(running.port(running.roles["flower"], 5555)))
+    assert len(FlowerClient(flower, "flower", Sensitive(FLOWER_PASSWORD)).workers()) == 1
+    with pytest.raises(Refused):
+        FlowerClient(flower, "flower", Sensitive("another")).workers()
+
+
+def test_a_day_that_fails_says_why_and_can_be_run_again(running):
+    day = date(2016, 1, 2)
+    with airflow_client(running) as client:
+        client.sign_in("admin", Sensitive(ADMIN_PASSWORD))
+        client.unpause("calls")
+
+        def ended(run):
+            seen = client.run("calls", run.id)
+            return None if seen.is_active else seen
+
+        run = client.trigger("calls", day)
+        assert client.trigger("calls", day).id == run.id
+        assert eventually(partial(ended, run), 120).state == "failed"
+        [failed] = client.failed_tasks(["calls"])
+        assert failed.has_failed
+        assert "CALLS_20160102.csv" in airflow_log.reason(client.log(failed))[0]
+        again = client.clear(run)
+        assert again.is_active
+        assert eventually(partial(ended, run), 120).ended > run.logical
+        assert [seen.day for seen in client.runs(["calls"], day, day)] == [day]
+        assert {task.state for task in client.tasks(run)} == {"failed", "upstream_failed"}
+
+
 def test_flower_asks_for_its_own_password(running):
     url = f"http://127.0.0.1:{running.port(running.roles['flower'], 5555)}"
     assert httpx.get(url).status_code == 401
@@ -273,7 +326,7 @@ def test_a_day_is_loaded_by_flowetls_own_dag(running):
         assert running.roles["worker"].exec_run(["python", "-c", code]).exit_code == 0
 
         def state():
-            (found,) = client.get("/api/v1/dags/calls/dagRuns").json()["dag_runs"]
+            found = client.get("/api/v1/dags/calls/dagRuns/manual__2016-01-01T00:00:00+00:00").json()
             return found["state"] if found["state"] in ("success", "failed") else None
 
         assert eventually(state, 300) == "success"
