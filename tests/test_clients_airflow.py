@@ -6,7 +6,7 @@ import pytest
 
 from secrets_quickstart.clients import airflow as client
 from secrets_quickstart.clients import airflow_log
-from secrets_quickstart.clients.airflow import Absent, AirflowClient
+from secrets_quickstart.clients.airflow import Absent, AirflowClient, TooManyAttempts
 from secrets_quickstart.clients.airflow_records import Dag, Health, ImportFailure
 from secrets_quickstart.clients.answers import Forbidden, Refused
 from secrets_quickstart.clients.flower import FlowerClient
@@ -62,7 +62,7 @@ def test_a_wrong_password_is_refused_and_not_repeated(stranger, user):
 
 def test_an_airflow_that_listens_to_no_more_attempts_has_not_refused_the_password(airflow, stranger):
     airflow.attempts = fake.ATTEMPTS
-    with pytest.raises(ServiceError, match="too many attempts") as error:
+    with pytest.raises(TooManyAttempts) as error:
         stranger.sign_in(fake.ADMIN, RIGHT)
     assert not isinstance(error.value, Refused)
 

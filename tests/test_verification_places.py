@@ -22,11 +22,12 @@ class Api:
         self.ports, self.node, self.state, self.replicas = ports, node, state, replicas
         self.ran = []
         self.network = "n1"
+        self.is_global = False
 
     def services(self, filters):
         template = {"ContainerSpec": {"Image": "flowkit/db:1"}, "Networks": [{"Target": self.network}]}
         spec = {"Name": "s_db", "TaskTemplate": template, "EndpointSpec": {"Ports": list(self.ports)}}
-        spec["Mode"] = {"Replicated": {"Replicas": self.replicas}}
+        spec["Mode"] = {"Global": {}} if self.is_global else {"Replicated": {"Replicas": self.replicas}}
         return [{"ID": "db", "Spec": spec, "Version": {"Index": 1}}]
 
     def tasks(self, filters):
@@ -132,6 +133,16 @@ def test_where_there_is_no_container_here_nothing_is_run(api, why):
     with pytest.raises(Unasked, match=why):
         places(api).execute("db", ["true"])
     assert not api.ran
+
+
+def test_a_service_is_counted_by_what_is_asked_for():
+    assert places(Api(replicas=3, state="starting")).replicas("db") == 3
+
+
+def test_a_service_on_each_node_is_counted_by_its_tasks():
+    api = Api()
+    api.is_global = True
+    assert places(api).replicas("db") == 1
 
 
 @pytest.mark.parametrize("network", ["n1", "s_db"], ids=["by its id", "by its name"])

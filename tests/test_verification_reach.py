@@ -1,4 +1,4 @@
-"""Who can reach FlowAuth's database and redis: tried from every container, or said why not."""
+"""Who can reach FlowAuth's and Airflow's databases and redises: tried from every container, or said why not."""
 
 import socket
 import subprocess
@@ -66,11 +66,15 @@ def stack():
     return Containers()
 
 
-def asked(stack, **published):
+FLOWAUTH, AIRFLOW = reach.HOUSEHOLDS
+
+
+def asked(stack, household=FLOWAUTH, **published):
     def nowhere(*_):
         raise AssertionError
 
     return reach.lets_nobody_else_in(
+        household,
         World(
             secret=nowhere,
             address=nowhere,
@@ -78,7 +82,7 @@ def asked(stack, **published):
             published=lambda name: published.get(name, ()),
             our_flowapi=nowhere,
             inside=stack,
-        )
+        ),
     )
 
 
@@ -115,7 +119,7 @@ def test_what_flowauth_itself_does_not_reach_proves_nothing(stack):
     stack.reached["flowauth"] = EVERYTHING - {"10.0.2.2 6379 redis"}
     outcome = asked(stack)
     assert isinstance(outcome, Obstacle)
-    assert "FlowAuth itself does not reach 10.0.2.2 6379" in outcome.detail
+    assert "flowauth itself does not reach 10.0.2.2 6379" in outcome.detail
 
 
 def test_an_image_without_any_program_for_it_is_named(stack):
@@ -153,6 +157,23 @@ def test_a_flowauth_that_cannot_be_asked_leaves_it_open(stack):
     stack.absent = {"flowauth": Unasked("flowauth runs on another node")}
     with pytest.raises(Unasked, match="another node"):
         asked(stack)
+
+
+def test_airflows_services_share_their_database_and_nobody_else_does(stack):
+    stack.on = {
+        "flowdb": {"flowdb"},
+        "flowetl_db": {"a"},
+        "flowetl_redis": {"b"},
+        "flowetl_scheduler": {"a", "b"},
+        "flowetl_worker": {"a", "b", "flowdb"},
+    }
+    stack.reached = {"flowetl_scheduler": {"flowetl_db 5432 postgresql", "flowetl_redis 6379 redis"}}
+    stack.task_addresses = lambda _: []
+    assert asked(stack, AIRFLOW) == Ok("not from flowdb, flowetl_db, flowetl_redis")
+    stack.on["flowdb"] = {"flowdb", "a"}
+    outcome = asked(stack, AIRFLOW)
+    assert outcome.detail == "flowdb is on a network of flowetl_db"
+    assert "compose/flowetl.yml" in outcome.fix
 
 
 @contextmanager

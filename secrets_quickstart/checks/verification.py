@@ -16,6 +16,7 @@ from secrets_quickstart.checks import (
     verification_flowapi,
     verification_flowauth,
     verification_flowdb,
+    verification_flowetl,
     verification_flowmachine,
     verification_numbers,
     verification_reach,
@@ -30,6 +31,7 @@ CHECKS: tuple[Verification, ...] = (
     *verification_flowapi.CHECKS,
     *verification_numbers.CHECKS,
     *verification_edge.CHECKS,
+    *verification_flowetl.CHECKS,
     *verification_reach.CHECKS,
     *verification_flowauth.CHECKS,
 )

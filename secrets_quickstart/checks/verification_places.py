@@ -50,6 +50,8 @@ def world(
             lambda: acme_trouble(engine, settings.stack),
         ),
         inside=places,
+        replicas=places.replicas,
+        etl_slots=settings["FLOWETL_AIRFLOW_PG_POOL_SLOT_COUNT"],
     )
     return made
 
@@ -82,6 +84,13 @@ class Places:
                 f"there is no service {name} in the stack {self._stack}",
                 fix="deploy it: invoke --help deploy shows the targets",
             ) from None
+
+    def replicas(self, name: str) -> int:
+        """How many tasks are asked for; of a service that has one on each node, those that are to run."""
+        service = self.service(name)
+        if service.replicas is not None:
+            return service.replicas
+        return sum(task.desired == "running" for task in self._look().tasks_of(service))
 
     def names(self) -> list[str]:
         return sorted(self._look().services)
@@ -128,7 +137,7 @@ class Places:
             raise Unasked(f"no {name} is asked for: it has 0 replicas")
         task = self._running(service)
         if task.node_id != self._own_node:
-            raise Unasked(f"{name} runs on another node; FlowAPI's answers show that it works")
+            raise Unasked(f"{name} runs on another node, and no program can be run there from here")
         return containers.execute(self._engine, task.container_id, argv)
 
     def _look(self) -> StackState:

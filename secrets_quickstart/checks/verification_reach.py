@@ -1,17 +1,49 @@
-"""Can nobody but FlowAuth reach its database and its redis?  Tried from the containers themselves."""
+"""Can nobody but FlowAuth reach its database and redis, or but Airflow reach its own?  Tried from the containers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 
+from secrets_quickstart.catalog.components import BY_NAME
 from secrets_quickstart.checks.check import Obstacle, Ok, Outcome, Skip
 from secrets_quickstart.checks.verification_world import Inside, Unasked, Verification, World
 from secrets_quickstart.errors import QuickstartError
 
-FLOWAUTH = "flowauth"
-DOORS = {"flowauth_postgres": "5432 postgresql", "flowauth_redis": "6379 redis"}
-"""What is to be reached by FlowAuth alone: where, and what is spoken there."""
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """Services that keep others to themselves."""
+
+    title: str
+    component: str
+    doors: Mapping[str, str]
+    """What is to be reached by them alone: where, and what is spoken there."""
+    witness: str
+    """The one that has to reach all of it: else there is nothing to keep."""
+
+    @property
+    def members(self) -> frozenset[str]:
+        names = {service.name for service in BY_NAME[self.component].services}
+        return frozenset(names.difference(self.doors))
+
+
+HOUSEHOLDS = (
+    Household(
+        "FlowAuth",
+        "flowauth",
+        {"flowauth_postgres": "5432 postgresql", "flowauth_redis": "6379 redis"},
+        "flowauth",
+    ),
+    Household(
+        "Airflow",
+        "flowetl",
+        {"flowetl_db": "5432 postgresql", "flowetl_redis": "6379 redis"},
+        "flowetl_scheduler",
+    ),
+)
 
 RESOLVER = "127.0.0.11 53 anything"
 """Docker's own, which answers in every container: a program that does not reach it cannot be used to try others."""
@@ -77,26 +109,29 @@ each "$@"
 PROGRAMS = (("python3", "-c", PYTHON), ("bash", "-c", BASH, "bash"), ("sh", "-c", NETCAT, "sh"))
 """One of them is in every image, or nothing can be tried from there."""
 
-SHUT_FIX = "put it on a network that only FlowAuth shares, as compose/flowauth.yml does, and deploy again"
 
-
-def lets_nobody_else_in(world: World) -> Outcome:
-    inside = world.inside
+def lets_nobody_else_in(household: Household, world: World) -> Outcome:
+    inside, doors = world.inside, household.doors
     if inside is None:
         raise Unasked("the stack's containers are not known")
-    targets = {name: _places(inside, name, door) for name, door in DOORS.items()}
-    for name in DOORS:
+    targets = {name: _places(inside, name, door) for name, door in doors.items()}
+    for name in doors:
         if ports := world.published(name):
             return Obstacle(f"{name} publishes port {', '.join(map(str, ports))}", f"take the port from {name}")
-    others = [name for name in inside.names() if name != FLOWAUTH]
+    others = [name for name in inside.names() if name not in household.members]
     for other in others:
-        for name in DOORS:
+        for name in doors:
             if other != name and set(inside.networks(other)) & set(inside.networks(name)):
-                return Obstacle(f"{other} is on a network of {name}", SHUT_FIX)
-    seen = attempt(inside, FLOWAUTH, targets)
+                return Obstacle(f"{other} is on a network of {name}", _shut_fix(household))
+    seen = attempt(inside, household.witness, targets)
     if unseen := [place for places in targets.values() for place in places if place not in seen]:
-        return Obstacle(f"FlowAuth itself does not reach {_said(unseen)}", "see why: invoke status")
-    return _tried(inside, others, targets)
+        return Obstacle(f"{household.witness} itself does not reach {_said(unseen)}", "see why: invoke status")
+    return _tried(inside, household, others, targets)
+
+
+def _shut_fix(household: Household) -> str:
+    file = BY_NAME[household.component].stack_file
+    return f"put it on a network that only {household.title} shares, as compose/{file} does, and deploy again"
 
 
 def _places(inside: Inside, name: str, door: str) -> list[str]:
@@ -108,7 +143,9 @@ def _said(places: Sequence[str]) -> str:
     return ", ".join(place.rpartition(" ")[0] for place in places)
 
 
-def _tried(inside: Inside, others: Sequence[str], targets: Mapping[str, Sequence[str]]) -> Outcome:
+def _tried(
+    inside: Inside, household: Household, others: Sequence[str], targets: Mapping[str, Sequence[str]]
+) -> Outcome:
     """What came of trying from everywhere at once: closed doors keep one waiting."""
 
     def ask(other: str) -> list[str] | str:
@@ -121,7 +158,7 @@ def _tried(inside: Inside, others: Sequence[str], targets: Mapping[str, Sequence
         found = dict(zip(others, pool.map(ask, others), strict=True))
     if reached := {other: places for other, places in found.items() if isinstance(places, list) and places}:
         said = "; ".join(f"from {other}: {_said(places)}" for other, places in reached.items())
-        return Obstacle(f"can be reached {said}", SHUT_FIX)
+        return Obstacle(f"can be reached {said}", _shut_fix(household))
     tried = [other for other, places in found.items() if isinstance(places, list)]
     untried = [f"{other}: {reason}" for other, reason in found.items() if isinstance(reason, str)]
     if not tried:
@@ -144,11 +181,12 @@ def attempt(inside: Inside, name: str, targets: Mapping[str, Sequence[str]]) -> 
     raise Unasked("its image has no program that opens connections")
 
 
-CHECKS = (
+CHECKS = tuple(
     Verification(
-        "FlowAuth's database and redis",
-        "Can no service but FlowAuth reach them?",
-        "flowauth",
-        lets_nobody_else_in,
-    ),
+        f"{household.title}'s database and redis",
+        f"Can no service but {household.title} reach them?",
+        household.component,
+        partial(lets_nobody_else_in, household),
+    )
+    for household in HOUSEHOLDS
 )

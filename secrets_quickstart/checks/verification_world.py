@@ -8,10 +8,12 @@ from typing import Protocol
 
 from secrets_quickstart.checks.check import Outcome
 from secrets_quickstart.checks.verification_guests import Guests
-from secrets_quickstart.clients import https
+from secrets_quickstart.clients import http, https
+from secrets_quickstart.clients.airflow import AirflowClient
 from secrets_quickstart.clients.analyst import Analyst
 from secrets_quickstart.clients.flowapi import FlowapiClient, Place
 from secrets_quickstart.clients.flowdb import FlowdbClient
+from secrets_quickstart.clients.flower import FlowerClient
 from secrets_quickstart.clients.flowmachine import Execution, FlowmachineClient
 from secrets_quickstart.clients.redis_server import RedisClient
 from secrets_quickstart.sensitive import Sensitive
@@ -64,6 +66,10 @@ def _nowhere() -> Door:
     raise Unasked("it is not known where FlowAuth is")
 
 
+def _uncounted(service: str) -> int:
+    raise Unasked(f"it is not known how many of {service} are asked for")
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """A deployment as its users meet it.
@@ -87,6 +93,10 @@ class World:
     """A token of the operator's, used in place of those signed with the vault's key."""
     door: Callable[[], Door] = _nowhere
     inside: Inside | None = None
+    replicas: Callable[[str], int] = _uncounted
+    """How many of a service are asked for."""
+    etl_slots: int = 4
+    """How many of FlowETL's tasks may work in FlowDB at once."""
     guests: Guests = field(default_factory=Guests)
     """FlowAuth's users of this verification; they stay until its context ends."""
 
@@ -104,6 +114,15 @@ class World:
     def redis(self, password: Sensitive | None) -> RedisClient:
         address = self.address("redis")
         return RedisClient(address.host, address.port, password)
+
+    def airflow(self) -> AirflowClient:
+        """Nobody has signed in yet; close it."""
+        address = self.address("flowetl_webserver")
+        return AirflowClient(http.Place(address.host, address.port))
+
+    def flower(self, user: str, password: Sensitive) -> FlowerClient:
+        address = self.address("flowetl_flower")
+        return FlowerClient(http.Place(address.host, address.port), user, password)
 
     def flowapi_place(self) -> Place:
         """FlowAPI's address, and the name by which its certificate is to be asked for there."""

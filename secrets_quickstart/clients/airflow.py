@@ -42,6 +42,10 @@ class Absent(ServiceError):
     """There is no such thing in Airflow."""
 
 
+class TooManyAttempts(ServiceError):
+    """It listens to nobody from here for a while, which says nothing about the password."""
+
+
 class Taken(ServiceError):
     """There is such a thing in Airflow already."""
 
@@ -72,11 +76,7 @@ class AirflowClient:
         return self._ask("GET", "/health", "say how it is", Health.read)
 
     def sign_in(self, user: str, password: Sensitive) -> None:
-        """Raises Refused for a wrong name or password.
-
-        Airflow listens to ten attempts in 40 seconds, and then raises ServiceError for a while: that says nothing about
-        the password.
-        """
+        """Raises Refused for a wrong name or password, TooManyAttempts after ten in 40 seconds, right or wrong."""
         attempt = f"let {user} in"
         page = self._send("GET", "/login/")
         found = CSRF_FIELD.search(page.text)
@@ -85,7 +85,7 @@ class AirflowClient:
         form = {"username": user, "password": password.text(), "csrf_token": found[1]}
         answer = self._send("POST", "/login/", data=form)
         if answer.status_code == 429:
-            raise ServiceError(f"{TITLE} did not {attempt}", why="too many attempts in a short time", fix=WAIT_FIX)
+            raise TooManyAttempts(f"{TITLE} did not {attempt}", why="too many attempts in a short time", fix=WAIT_FIX)
         if answer.status_code != 302:
             raise _failure(attempt, answer.status_code, "")
         if "/login" in answer.headers.get("Location", ""):

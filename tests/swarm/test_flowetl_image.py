@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
+from secrets_quickstart.checks.verification_flowetl import ASKING
 from secrets_quickstart.clients import airflow_log
 from secrets_quickstart.clients.airflow import AirflowClient
 from secrets_quickstart.clients.airflow_records import Dag, Health
@@ -303,6 +304,11 @@ def test_a_day_that_fails_says_why_and_can_be_run_again(running):
         assert eventually(partial(ended, run), 120).ended > run.logical
         assert [seen.day for seen in client.runs(["calls"], day, day)] == [day]
         assert {task.state for task in client.tasks(run)} == {"failed", "upstream_failed"}
+
+
+def test_verification_asks_flowdb_through_a_worker(running):
+    done = running.roles["worker"].exec_run(["python", "-c", ASKING], demux=True)
+    assert json.loads(done.output[0].decode().splitlines()[-1]) == ["flowdb", True, True]
 
 
 def test_flower_asks_for_its_own_password(running):
