@@ -127,6 +127,7 @@ class FakeEngine(Engine):
                 "Resources": {
                     "Limits": {"MemoryBytes": size(deploy.get("resources", {}).get("limits", {}).get("memory", 0))}
                 },
+                "RestartPolicy": {"Condition": deploy.get("restart_policy", {}).get("condition", "any")},
                 "Placement": {"Constraints": list(deploy.get("placement", {}).get("constraints", ()))},
             },
             "EndpointSpec": {
@@ -155,17 +156,20 @@ class FakeEngine(Engine):
         self._put_service(stack, name, {"image": "x:1", "environment": {}, "deploy": {}}, {})
 
     def add_task(self, service: str, *, slot: int = 1, state: str | None = None, error: str = "") -> None:
-        """A task of the service's present specification."""
+        """A task of the service's present specification; that of a job is done at once, if it does not fail."""
         item = self.services[service]
         now = self.tick()
+        state = state or self.outcome
+        if state == "running" and item["Spec"]["TaskTemplate"]["RestartPolicy"]["Condition"] != "any":
+            state = "complete"
         self.tasks.append(
             {
                 "ID": self.next_id(),
                 "ServiceID": item["ID"],
                 "Slot": slot,
                 "NodeID": "node1",
-                "DesiredState": "running",
-                "Status": {"State": state or self.outcome, "Timestamp": now, "Err": error or self.reason},
+                "DesiredState": "shutdown" if state == "complete" else "running",
+                "Status": {"State": state, "Timestamp": now, "Err": error or self.reason},
                 "CreatedAt": now,
                 "Spec": item["Spec"]["TaskTemplate"],
             }

@@ -12,6 +12,7 @@ from tests.preflight_cases_engine import NO_ENGINE, member
 from tests.preflight_facts import DATA_HERE, SOUND, THERE, fine, obstacle, skipped, warning
 
 HIGH = (PublishedPort("FLOWAPI_HOST_PORT", "flowapi", 40000),)
+TWICE = (PublishedPort("FLOWETL_HOST_PORT", "flowetl_webserver", 8080), PublishedPort("EDGE_HTTP_PORT", "edge", 8080))
 NGINX = Listener("tcp", 9090, "nginx (pid 7)")
 PROXY = Listener("tcp", 6379, "docker-proxy (pid 8)")
 SWARM_ELSEWHERE = Listener("tcp", 2377, "etcd (pid 9)")
@@ -38,6 +39,7 @@ CASES = (
         "redis-server",
         machine__listeners=(Listener("tcp", 6379, "redis-server (pid 3)"),),  # before our own task could have it
     ),
+    obstacle("ports-free", "FLOWETL_HOST_PORT and EDGE_HTTP_PORT are both 8080", wanted__ports=TWICE),
     fine("ports-free", "9090 flowapi", swarm__publications=(MOVING,)),  # this deployment gives it another port
     fine("ports-free", "6379 redis", machine__listeners=(PROXY,)),
     fine("ports-free", "6379 redis", machine__listeners=(replace(PROXY, process=""),)),

@@ -16,8 +16,7 @@ from secrets_quickstart.swarm.stack_files import VARIABLE, StackFile
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "compose"
-SHIPPED = [component for component in COMPONENTS if component.shipped]
-FILES = {component.name: StackFile(COMPOSE / component.stack_file) for component in SHIPPED}
+FILES = {component.name: StackFile(COMPOSE / component.stack_file) for component in COMPONENTS}
 SETTINGS = load(ROOT / "tests", {})  # a folder without an .env
 TEXTS = SETTINGS.stack_environment()
 
@@ -28,8 +27,8 @@ security_opt shm_size tmpfs userns_mode volumes_from
 """
 """Keys of Compose that the client warns of, drops or refuses (20.10 and 28, tried)."""
 
-SERVICES = [pytest.param(one.name, service.name, id=service.name) for one in SHIPPED for service in one.services]
-ON_EVERY_COMPONENT = pytest.mark.parametrize("component", SHIPPED, ids=lambda component: component.name)
+SERVICES = [pytest.param(one.name, service.name, id=service.name) for one in COMPONENTS for service in one.services]
+ON_EVERY_COMPONENT = pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
 ON_EVERY_SERVICE = pytest.mark.parametrize(("component", "service"), SERVICES)
 
 DOCUMENTED = {
@@ -48,6 +47,10 @@ DOCUMENTED_SECRETS = {
     "redis": "REDIS_PASSWORD",
     "flowapi": """cert-flowkit.pem key-flowkit.pem PUBLIC_JWT_SIGNING_KEY FLOWAPI_IDENTIFIER FLOWAPI_FLOWDB_USER
         FLOWAPI_FLOWDB_PASSWORD""",
+    "flowetl_init": """FLOWETL_AIRFLOW_ADMIN_USERNAME FLOWETL_AIRFLOW_ADMIN_PASSWORD AIRFLOW__CORE__FERNET_KEY
+        AIRFLOW_DATABASE__SQL_ALCHEMY_CONN FLOWETL_POSTGRES_PASSWORD""",
+    "flowetl_worker": """AIRFLOW_CONN_FLOWDB AIRFLOW__CORE__FERNET_KEY AIRFLOW_DATABASE__SQL_ALCHEMY_CONN
+        FLOWETL_POSTGRES_PASSWORD""",
 }
 """The secrets that it names, likewise."""
 
@@ -70,8 +73,8 @@ def sources(service):
     return [item if isinstance(item, str) else item["source"] for item in service.get("secrets", ())]
 
 
-def test_every_component_that_is_shipped_has_a_stack_file_and_no_stack_file_is_left_over():
-    assert {path.name for path in COMPOSE.glob("*.yml")} == {component.stack_file for component in SHIPPED}
+def test_every_component_has_a_stack_file_and_no_stack_file_is_left_over():
+    assert {path.name for path in COMPOSE.glob("*.yml")} == {component.stack_file for component in COMPONENTS}
 
 
 @ON_EVERY_COMPONENT
@@ -110,7 +113,7 @@ def test_no_service_mounts_one_object_twice(component, service):
 
 @pytest.mark.parametrize(("service", "names"), DOCUMENTED_SECRETS.items(), ids=DOCUMENTED_SECRETS)
 def test_a_service_gets_the_secrets_that_flowkits_documentation_names(service, names):
-    component = next(one.name for one in SHIPPED if service in {item.name for item in one.services})
+    component = next(one.name for one in COMPONENTS if service in {item.name for item in one.services})
 
     assert set(names.split()) <= set(sources(entry(component, service)))
 
@@ -151,7 +154,7 @@ def test_every_variable_of_a_component_is_spoken_of_in_a_stack_file(component):
     ("service", "name"), [(service, name) for service, names in DOCUMENTED.items() for name in names.split()]
 )
 def test_a_documented_variable_reaches_its_service_as_the_operator_set_it(service, name):
-    component = next(one.name for one in SHIPPED if service in {item.name for item in one.services})
+    component = next(one.name for one in COMPONENTS if service in {item.name for item in one.services})
     assert name in variables.BY_NAME
 
     assert entry(component, service, **{name: "an odd value"})["environment"][name] == "an odd value"
@@ -188,7 +191,7 @@ def test_a_service_has_nothing_that_stack_deploy_ignores(component, service):
 def test_a_service_is_watched_limited_restarted_and_its_log_rotated(component, service):
     limits = {
         name: f"{number}GB"
-        for number, name in enumerate(("flowdb", "redis", "flowmachine", "flowapi", "flowauth", "edge"), 3)
+        for number, name in enumerate(("flowdb", "redis", "flowmachine", "flowapi", "flowetl", "flowauth", "edge"), 3)
     }
     given = {f"{name.upper()}_MEMORY_LIMIT": limit for name, limit in limits.items()}
     found = entry(component, service, **given)
@@ -198,9 +201,9 @@ def test_a_service_is_watched_limited_restarted_and_its_log_rotated(component, s
         assert {"test", "interval", "timeout", "retries", "start_period"} <= found["healthcheck"].keys()
     assert found["logging"] == {"driver": "json-file", "options": {"max-size": "10MB", "max-file": 5}}
     assert deploy["resources"]["limits"]["memory"] == limits.get(
-        service, limits["flowauth" if component == "flowauth" else "flowmachine"]
+        service, limits[component if component in {"flowauth", "flowetl"} else "flowmachine"]
     )
-    assert deploy["restart_policy"]["condition"] == ("none" if components.SERVICES[service].runs_once else "any")
+    assert deploy["restart_policy"]["condition"] == ("on-failure" if components.SERVICES[service].runs_once else "any")
     assert deploy["restart_policy"]["delay"] == "2s"
     assert deploy["labels"]["org.flowkit.inputs"] == "by hand"
     assert deploy["endpoint_mode"] == "dnsrr"
@@ -227,12 +230,12 @@ def test_a_service_publishes_the_ports_of_the_catalog_and_no_other(component, se
 
 
 def test_what_has_no_password_of_its_own_is_published_by_nobody():
-    published = {name for one in SHIPPED for name, service in raw(one.name).items() if "ports" in service}
+    published = {name for one in COMPONENTS for name, service in raw(one.name).items() if "ports" in service}
 
-    assert published == {"flowdb", "redis", "flowapi", "edge"}
+    assert published == {"flowdb", "redis", "flowapi", "edge", "flowetl_webserver", "flowetl_flower"}
 
 
-@pytest.mark.parametrize("component", ["flowdb", "flowmachine", "flowauth", "letsencrypt"])
+@pytest.mark.parametrize("component", ["flowdb", "flowmachine", "flowetl", "flowauth", "letsencrypt"])
 def test_services_with_volumes_stay_on_the_node_that_has_them(component):
     for name, service in resolved(component, DATA_CONSTRAINT="node.labels.x==true")["services"].items():
         if service.get("volumes"):

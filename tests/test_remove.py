@@ -50,7 +50,7 @@ def test_down_stops_the_services_and_keeps_everything_else(world):
 
     stopped = down(world)
 
-    assert set(stopped) == {service.name for part in COMPONENTS if part.shipped for service in part.services}
+    assert set(stopped) == {service.name for part in COMPONENTS for service in part.services}
     assert world.engine.services == {}
     assert world.engine.networks == []
     assert world.engine.secrets == secrets

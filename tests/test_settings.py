@@ -167,8 +167,8 @@ def test_names_that_the_services_know_are_sent_to_the_documented_ones(mistakes):
     ("content", "names"),
     [
         ("FLOWKIT_PORT_MODE=ingress\n", "FLOWKIT_PORT_MODE, FLOWKIT_ENDPOINT_MODE"),
-        ("FLOWDB_HOST_PORT=9090\n", "FLOWDB_HOST_PORT, FLOWAPI_HOST_PORT"),
-        ("FLOWETL_HOST_PORT=9000\n", "FLOWDB_HOST_PORT, FLOWETL_HOST_PORT"),
+        ("FLOWDB_HOST_PORT=9090\nFLOWAPI_HOST_PORT=9090\n", "FLOWDB_HOST_PORT, FLOWAPI_HOST_PORT"),
+        ("FLOWETL_HOST_PORT=9000\nFLOWDB_HOST_PORT=9000\n", "FLOWDB_HOST_PORT, FLOWETL_HOST_PORT"),
         ("FLOWKIT_VAULT_KEY_FILE=k\nFLOWKIT_VAULT_PASSPHRASE_FILE=p\n", "FLOWKIT_VAULT_KEY_FILE, "),
         ("FLOWKIT_REGISTRY_USER=me\n", "FLOWKIT_REGISTRY_USER, FLOWKIT_REGISTRY_PASSWORD_FILE"),
         ("FLOWDB_HOST_USER_ID=1234\n", "FLOWDB_HOST_USER_ID: of no use without FLOWDB_DATA_DIR"),
@@ -195,10 +195,6 @@ def test_what_cannot_be_true_together_is_a_mistake(mistakes, content, names):
 )
 def test_what_can_be_true_together_is_none(told, content):
     assert told(content).given
-
-
-def test_ports_of_what_is_not_shipped_yet_stand_in_nobodys_way(told):
-    assert told("FLOWAPI_HOST_PORT=8080\n")["FLOWAPI_HOST_PORT"] == 8080  # Airflow's default
 
 
 def test_ingress_goes_with_vip(told):

@@ -34,8 +34,6 @@ class Component:
     services: tuple[Service, ...]
     requires: tuple[str, ...] = ()
     """Components that must run for this one to be of use."""
-    shipped: bool = True
-    """False while this repository has no stack file for it yet."""
 
     @property
     def stack_file(self) -> str:
@@ -87,13 +85,27 @@ COMPONENTS = (
             Service("flowetl_redis", "redis"),
             Service("flowetl_init", "flowetl", needs=("flowetl_db",), runs_once=True),
             Service("flowetl_scheduler", "flowetl", needs=("flowetl_init",)),
-            Service("flowetl_webserver", "flowetl", needs=("flowetl_init",), ports=("FLOWETL_HOST_PORT",)),
+            Service(
+                "flowetl_webserver",
+                "flowetl",
+                needs=("flowetl_init",),
+                ports=("FLOWETL_HOST_PORT",),
+                address="http://localhost:{port}",
+                known_as="flowetl",
+            ),
             Service("flowetl_worker", "flowetl", needs=("flowetl_init", "flowetl_redis")),
             Service("flowetl_triggerer", "flowetl", needs=("flowetl_init",)),
-            Service("flowetl_flower", "flowetl", needs=("flowetl_redis",), ports=("FLOWETL_CELERY_PORT",)),
+            Service(
+                "flowetl_flower",
+                "flowetl",
+                needs=("flowetl_redis",),
+                ports=("FLOWETL_CELERY_PORT",),
+                address="http://localhost:{port}",
+                known_as="flowetl workers",
+            ),
+            Service("flowetl_log_cleaner", "redis"),
         ),
         requires=("flowdb",),
-        shipped=False,
     ),
     Component(
         "flowauth",

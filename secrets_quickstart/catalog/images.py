@@ -19,8 +19,6 @@ class Image:
     """The variable that chooses the tag, or "" when it is not the operator's choice."""
     built_on: str | None = "base"
     """The local image it starts from; None for one made from nothing."""
-    shipped: bool = True
-    """False while this repository has no folder for it yet."""
 
     @property
     def variable(self) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from secrets_quickstart.catalog.components import BY_NAME as _COMPONENTS
 from secrets_quickstart.catalog.components import COMPONENTS
 
 
@@ -43,14 +42,9 @@ TARGETS = (
     Target("flowauth", "FlowAuth with its database and redis, behind TLS", ("flowauth", "letsencrypt")),
     Target(
         "flowkit",
-        "everything that this version ships",
-        tuple(component.name for component in COMPONENTS if component.shipped),
+        "all of FlowKit",
+        tuple(component.name for component in COMPONENTS),
     ),
 )
 
 BY_NAME = {target.name: target for target in TARGETS}
-
-SHIPPED = tuple(
-    target.name for target in TARGETS if all(_COMPONENTS[component].shipped for component in target.components)
-)
-"""Names of the targets that this version can deploy."""

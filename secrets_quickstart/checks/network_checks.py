@@ -1,6 +1,6 @@
 """The checks of ports, addresses and what the kernel has for networks.
 
-That ports differ, and that port mode and endpoint mode go together, is seen to when the settings are read.
+That port mode and endpoint mode go together is seen to when the settings are read.
 """
 
 from __future__ import annotations
@@ -42,6 +42,12 @@ def _holder(facts: PreflightFacts, swarm: SwarmFacts, port: PublishedPort) -> st
 
 @with_swarm
 def ports_free(facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
+    first: dict[int, PublishedPort] = {}
+    for port in facts.wanted.ports:
+        other = first.setdefault(port.number, port)
+        if other is not port:
+            both = f"{other.variable} and {port.variable} are both {port.number}"
+            return Obstacle(both, f"give {port.variable} another number in .env")
     held = [(port, _holder(facts, swarm, port)) for port in facts.wanted.ports]
     taken = [f"{port.number} ({port.variable}) is held by {holder}" for port, holder in held if holder]
     if taken:

@@ -57,23 +57,16 @@ def order(
     start_empty: bool = False,
     first_user: bool = False,
 ) -> Order:
-    """Raises UsageError for a target that does not exist, or that this version has no stack files for."""
+    """Raises UsageError for a target that does not exist."""
     from difflib import get_close_matches
 
-    choice = f"choose one of {', '.join(targets.SHIPPED)}"
+    choice = f"choose one of {', '.join(targets.BY_NAME)}"
     if not target:
         raise UsageError("no target was given", fix=f"deploy --target NAME: {choice}")
     row = targets.BY_NAME.get(target)
     if row is None:
-        near = get_close_matches(target, targets.SHIPPED, n=1)
+        near = get_close_matches(target, targets.BY_NAME, n=1)
         raise UsageError(f"there is no target {target}", why=f"did you mean {near[0]}?" if near else "", fix=choice)
-    missing = [components.BY_NAME[name].title for name in row.components if not components.BY_NAME[name].shipped]
-    if missing:
-        raise UsageError(
-            f"the target {target} cannot be deployed",
-            why=f"this version does not ship {', '.join(missing)} yet",
-            fix=choice,
-        )
     return Order(row, only, sample_data, start_empty, first_user)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from secrets_quickstart.catalog.images import BY_NAME, IMAGES, Image
+from secrets_quickstart.catalog.images import BY_NAME, Image
 from secrets_quickstart.errors import ImageError
 from secrets_quickstart.swarm.engine import Engine, translated
 
@@ -116,9 +116,8 @@ def _add(folder: Path, name: str, found: dict[str, Recipe]) -> None:
     if name in found:
         return
     image = BY_NAME.get(name)
-    if image is None or not image.shipped:
-        shipped = ", ".join(row.name for row in IMAGES if row.shipped)
-        raise ImageError(f"there is no local image {name}", fix=f"choose among {shipped}")
+    if image is None:
+        raise ImageError(f"there is no local image {name}", fix=f"choose among {', '.join(BY_NAME)}")
     if image.built_on is not None:
         _add(folder, image.built_on, found)
     base = found[image.built_on].inputs if image.built_on is not None else ""

@@ -10,7 +10,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from secrets_quickstart import report
-from secrets_quickstart.catalog.targets import SHIPPED
+from secrets_quickstart.catalog.targets import TARGETS
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from secrets_quickstart.operations.deployment import Order
     from secrets_quickstart.settings import Settings
 
-TARGET = f"What to deploy: {', '.join(SHIPPED)}."
+TARGET = f"What to deploy: {', '.join(row.name for row in TARGETS)}."
 ONLY = "Just the target itself, not what it requires."
 START_EMPTY = "FlowDB's data is gone for good: start with an empty database."
 JSON = "Print one JSON document."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from invoke.context import Context
 
 from secrets_quickstart import report
-from secrets_quickstart.catalog.targets import SHIPPED
+from secrets_quickstart.catalog.targets import TARGETS
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @task(
     help={
-        "target": f"What is to be deployed: {', '.join(SHIPPED)}.",
+        "target": f"What is to be deployed: {', '.join(row.name for row in TARGETS)}.",
         "verbose": "Show every check, not only what was found wanting.",
         "json": "Print one JSON document.",
     }

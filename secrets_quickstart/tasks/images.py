@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from secrets_quickstart.swarm.images import Recipe
     from secrets_quickstart.swarm.registry import Registry
 
-SHIPPED = tuple(row.name for row in IMAGES if row.shipped)
-OFFICIAL = tuple(row.name for row in IMAGES if row.shipped and row.official)
+EVERY = tuple(row.name for row in IMAGES)
+OFFICIAL = tuple(row.name for row in IMAGES if row.official)
 NAMES = "Which, with commas between them"
 JSON = "Print one JSON document."
 
@@ -30,11 +30,11 @@ JSON = "Print one JSON document."
 @task(
     positional=["names"],
     optional=["names"],
-    help={"names": f"{NAMES} (all: {', '.join(SHIPPED)}).", "dry_run": "Show what would be built, and build nothing."},
+    help={"names": f"{NAMES} (all: {', '.join(EVERY)}).", "dry_run": "Show what would be built, and build nothing."},
 )
 def build(_c: Context, names: str = "", dry_run: bool = False) -> None:
     """Build local images whose inputs changed, and what they stand on."""
-    _bring_about("local", _chosen(names, SHIPPED), dry_run=dry_run)
+    _bring_about("local", _chosen(names, EVERY), dry_run=dry_run)
 
 
 @task(positional=["names"], optional=["names"], help={"names": f"{NAMES} (all: {', '.join(OFFICIAL)})."})
@@ -169,7 +169,7 @@ def _registry(chosen: Settings) -> Registry:
 def _recipes(chosen: Settings) -> list[Recipe]:
     from secrets_quickstart.swarm import images
 
-    return list(images.recipes(chosen.folder / "images", SHIPPED).values())
+    return list(images.recipes(chosen.folder / "images", EVERY).values())
 
 
 def _chosen(names: str, every: Iterable[str]) -> tuple[str, ...]:

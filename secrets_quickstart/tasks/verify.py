@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 
 from secrets_quickstart import report
-from secrets_quickstart.catalog.targets import SHIPPED
+from secrets_quickstart.catalog.targets import TARGETS
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @task(
     help={
-        "target": f"What is to be verified: {', '.join(SHIPPED)}.",
+        "target": f"What is to be verified: {', '.join(row.name for row in TARGETS)}.",
         "json": "Print one JSON document.",
         "token": "A file with a token of FlowAuth's (- for stdin), for where the vault holds no signing key.",
     }

@@ -27,7 +27,7 @@ from tests.swarm.registries import PASSWORD, USER, two_doors
 pytestmark = pytest.mark.swarm
 
 TAGS = {row.tag_variable: row.tag for row in IMAGES if row.tag_variable}
-USED = {service.image for part in COMPONENTS if part.shipped for service in part.services}
+USED = {service.image for part in COMPONENTS for service in part.services}
 STACK = "official"
 PORTS = ports(25500)
 

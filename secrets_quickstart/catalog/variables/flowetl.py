@@ -29,6 +29,12 @@ VARIABLES = (
         "The directory for Airflow's logs, which can grow very large.",
         otherwise="a Docker volume holds them.",
     ),
+    Variable(
+        "FLOWETL_LOG_DAYS",
+        Integer(1, 3650),
+        "30",
+        "Airflow's logs go when nothing was added for so many days.",
+    ),
     Variable("FLOWETL_WORKER_COUNT", Integer(1, 256), "1", "How many workers run tasks."),
     Variable("FLOWETL_AIRFLOW_ADMIN_USERNAME", WORD, "admin", "The name of Airflow's administrator."),
     Variable(
@@ -47,12 +53,6 @@ VARIABLES = (
     ),
     Variable("FLOWETL_CELERY_USER", WORD, "flower", "Who may see the workers' page."),
     Variable("FLOWETL_MEMORY_LIMIT", MEMORY, "2GB", "Each container of FlowETL is stopped if it takes more."),
-    Variable(
-        "AIRFLOW__CORE__EXECUTOR",
-        Choice(("CeleryExecutor", "LocalExecutor")),
-        "CeleryExecutor",
-        "What runs Airflow's tasks.",
-    ),
     Variable("AIRFLOW__CORE__LOAD_EXAMPLES", Flag(), "false", "Whether Airflow's example DAGs are there."),
     Variable("AIRFLOW__CORE__PARALLELISM", Integer(1, 4096), "32", "How many tasks may run at once."),
     Variable("AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG", Integer(1, 4096), "16", "How many of them may be of one DAG."),

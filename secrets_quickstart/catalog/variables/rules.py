@@ -6,11 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from secrets_quickstart.catalog import secrets, sources
-from secrets_quickstart.catalog.components import COMPONENTS
-from secrets_quickstart.catalog.variables import BY_NAME, COMPONENT_OF, REFUSED, VARIABLES
+from secrets_quickstart.catalog.variables import BY_NAME, REFUSED, VARIABLES
 from secrets_quickstart.catalog.variables.quantities import Port
-
-_SHIPPED = frozenset(component.name for component in COMPONENTS if component.shipped)
 
 
 def fault_of_name(name: str) -> str:
@@ -79,14 +76,12 @@ def _can_be_vouched_for(name: str) -> bool:
 
 
 def _clashing_ports(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
-    """Ports that two rows would publish; defaults of components that are not shipped yet stand in nobody's way."""
+    """Ports that two rows were given.  Whether a default is in the way depends on what is deployed: preflight sees."""
     taken: dict[int, str] = {}
     found = []
     for row in VARIABLES:
         port = values[row.name]
-        if not (isinstance(row.kind, Port) and row.kind.published) or port is None:
-            continue
-        if row.name not in given and COMPONENT_OF[row.name] not in _SHIPPED:
+        if not (isinstance(row.kind, Port) and row.kind.published) or port is None or row.name not in given:
             continue
         if port in taken:
             found.append(f"{taken[port]}, {row.name}: both are port {port} of this machine")
