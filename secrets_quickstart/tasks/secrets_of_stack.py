@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import sys
 from pathlib import Path
@@ -105,16 +106,20 @@ def export_public(_c: Context, directory: str) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Leaves a file with the same content alone, and refuses to replace one with another."""
+    """Leaves a file with the same content alone, refuses to replace one with another, and leaves no half of one."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             if path.read_bytes() == content:
                 return
             raise UsageError(f"{path} was not written", why="another file is there", fix="name an empty directory")
-        path.write_bytes(content)
-        path.chmod(stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IROTH)
+        unfinished.write_bytes(content)
+        unfinished.chmod(stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IROTH)
+        unfinished.rename(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
         raise HostError(f"{path} cannot be written", why=error.strerror or str(error), fix="name another") from None
 
 
