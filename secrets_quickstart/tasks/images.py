@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 from invoke.context import Context
+from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.catalog.images import BY_NAME, IMAGES
@@ -25,12 +26,14 @@ EVERY = tuple(row.name for row in IMAGES)
 OFFICIAL = tuple(row.name for row in IMAGES if row.official)
 NAMES = "Which, with commas between them"
 JSON = "Print one JSON document."
+BUILD_NOTHING = "Show what would be built, and build nothing (exit status 2 if anything would)."
+REMOVE_NOTHING = "Show what would be removed, and remove nothing (exit status 2 if anything would)."
 
 
 @task(
     positional=["names"],
     optional=["names"],
-    help={"names": f"{NAMES} (all: {', '.join(EVERY)}).", "dry_run": "Show what would be built, and build nothing."},
+    help={"names": f"{NAMES} (all: {', '.join(EVERY)}).", "dry_run": BUILD_NOTHING},
 )
 def build(_c: Context, names: str = "", dry_run: bool = False) -> None:
     """Build local images whose inputs changed, and what they stand on."""
@@ -99,7 +102,7 @@ def load(_c: Context, file: str) -> None:
         report.result(reference if reference in current else f"{reference} (not of this version's inputs)")
 
 
-@task(help={"dry_run": "Show what would be removed, and remove nothing."})
+@task(help={"dry_run": REMOVE_NOTHING})
 def prune(_c: Context, dry_run: bool = False) -> None:
     """Remove local images of former inputs that no service and no container was made from."""
     from secrets_quickstart.errors import EngineError
@@ -123,6 +126,8 @@ def prune(_c: Context, dry_run: bool = False) -> None:
         report.result(f"{reference}: {'would be removed' if dry_run else 'removed'}")
     if not old:
         report.result("nothing to do: all local images are current")
+    if dry_run and not used.issuperset(old):
+        raise Exit(code=2)
 
 
 def _bring_about(mode: Mode, names: tuple[str, ...], *, dry_run: bool) -> None:
@@ -138,6 +143,8 @@ def _bring_about(mode: Mode, names: tuple[str, ...], *, dry_run: bool) -> None:
             step.act(plan.actions)
     if not plan.actions:
         report.result("nothing to do")
+    elif dry_run:
+        raise Exit(code=2)
 
 
 def _tell(board: report.Progress, name: str, state: str) -> None:
