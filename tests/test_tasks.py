@@ -1,6 +1,8 @@
 """The commands: all of them are explained, and every failure becomes an exit status."""
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from secrets_quickstart.tasks.task import INTERRUPTED, task
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "secrets_quickstart"
+REFERENCE = ROOT / "docs" / "reference.md"
 
 
 def commands():
@@ -62,10 +65,27 @@ def test_every_option_of_a_command_is_explained(name):
 
 @ON_EVERY_COMMAND
 def test_what_reports_can_report_as_json(name):
-    reports = name.rpartition(".")[2] in {"status", "list", "plan", "doctor", "verify", "deploy", "quickstart"}
+    last = name.rpartition(".")[2]
+    reports = {"status", "list", "plan", "users", "doctor", "verify", "deploy", "quickstart", "link", "down", "purge"}
     options = {argument.name for argument in OPTIONS[name]}
 
-    assert not reports or "json" in options
+    assert last not in reports or "json" in options
+
+
+def test_a_shell_completes_commands_and_their_options():
+    def completed(line):
+        argv = [sys.executable, "-m", "invoke", "--complete", "--", line]
+        return subprocess.run(argv, cwd=ROOT, env={}, capture_output=True, text=True, check=True).stdout.split()
+
+    assert set(completed("invoke ")) >= COMMANDS.keys()
+    assert "--target" in completed("invoke deploy --")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_there_is_a_completion_script_for_each_shell_that_the_reference_names(shell):
+    assert shell in next(line for line in REFERENCE.read_text().splitlines() if line.startswith("Shell completion"))
+    argv = [sys.executable, "-m", "invoke", "--print-completion-script", shell]
+    assert "--complete" in subprocess.run(argv, env={}, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
