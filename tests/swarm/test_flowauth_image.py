@@ -471,7 +471,7 @@ def test_without_redis_nobody_signs_in_and_those_inside_stay(place, analyst, per
     eventually(lambda: person().sign_in().status_code == 200)
 
 
-def test_a_replica_killed_in_the_middle_leaves_roles_whole_or_not_at_all(place, analyst, person):
+def test_a_replica_killed_in_the_middle_leaves_users_and_roles_whole_or_not_at_all(place, analyst, person):
     somebody = person(1)
     somebody.sign_in()
     ids = [scope["id"] for scope in somebody.get(f"/admin/servers/{analyst.server}/scopes").json()]
@@ -482,14 +482,16 @@ def test_a_replica_killed_in_the_middle_leaves_roles_whole_or_not_at_all(place, 
         while True:
             names.append(new("role"))
             try:
+                somebody.post("/admin/users", json={"username": names[-1], "password": USER_PASSWORD})
                 somebody.post("/roles/", json={**role, "name": names[-1], "longest_token_life_minutes": 1})
             except httpx.HTTPError:
                 return
 
-    for pause in (0.35, 0.8):
+    for begun, pause in ((3, 0.02), (6, 0.2)):
         thread = threading.Thread(target=add_for_ever)
         thread.start()
-        time.sleep(pause)
+        while len(names) < begun:
+            time.sleep(pause)
         place.replicas[1].kill()
         thread.join()
         place.replicas[1].start()
@@ -500,6 +502,10 @@ def test_a_replica_killed_in_the_middle_leaves_roles_whole_or_not_at_all(place, 
     for each in roles:
         assert len(each["scopes"]) == len(ids)
         assert each["users"] == [analyst.id]
+    users = {each["name"] for each in somebody.get("/admin/users").json()} & set(names)
+    assert users >= {each["name"] for each in roles}
+    for name in users:
+        assert person(0).sign_in(name, USER_PASSWORD).status_code == 200
 
 
 def test_no_secret_is_in_logs_environment_or_command_line(place, analyst):
