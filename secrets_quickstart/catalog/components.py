@@ -6,6 +6,18 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Who may sign in where a service is found."""
+
+    user: str
+    """The variable that holds their name."""
+    password: str
+    """A row of `secrets`."""
+    by_quickstart: bool = False
+    """True for a person whom only quickstart makes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One service of a stack file."""
 
@@ -23,6 +35,7 @@ class Service:
     """Where people find it, with `{port}` for the first of them."""
     known_as: str = ""
     """What they find there, where that is not the service itself."""
+    logins: tuple[Login, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,7 @@ COMPONENTS = (
                 ports=("FLOWETL_HOST_PORT",),
                 address="http://localhost:{port}",
                 known_as="flowetl",
+                logins=(Login("FLOWETL_AIRFLOW_ADMIN_USERNAME", "FLOWETL_AIRFLOW_ADMIN_PASSWORD"),),
             ),
             Service("flowetl_worker", "flowetl", needs=("flowetl_init", "flowetl_redis")),
             Service("flowetl_triggerer", "flowetl", needs=("flowetl_init",)),
@@ -102,6 +116,7 @@ COMPONENTS = (
                 ports=("FLOWETL_CELERY_PORT",),
                 address="http://localhost:{port}",
                 known_as="flowetl workers",
+                logins=(Login("FLOWETL_CELERY_USER", "FLOWETL_CELERY_PASSWORD"),),
             ),
             Service("flowetl_log_cleaner", "redis"),
         ),
@@ -131,6 +146,10 @@ COMPONENTS = (
                 ports=("FLOWAUTH_HOST_PORT", "EDGE_HTTP_PORT"),
                 address="https://{DOMAIN_NAME}:{port}",
                 known_as="flowauth",
+                logins=(
+                    Login("FLOWAUTH_ADMIN_USER", "FLOWAUTH_ADMIN_PASSWORD"),
+                    Login("FLOWAUTH_ANALYST_USER", "FLOWAUTH_ANALYST_PASSWORD", by_quickstart=True),
+                ),
             ),
         ),
         requires=("flowauth",),

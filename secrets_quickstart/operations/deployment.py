@@ -162,14 +162,17 @@ def wanted_images(order: Order) -> tuple[str, ...]:
 
 
 def addresses(settings: Settings, order: Order) -> list[tuple[str, str]]:
-    """Where people find what the order's services are for: name and address."""
+    """Where people find what the order's services are for, and as whom they log in there: a name and a text each."""
     services = (service for name in order.components for service in components.BY_NAME[name].services)
     texts = settings.texts()
-    return [
-        (
-            service.known_as or service.name,
-            service.address.format(port=settings[service.ports[0]], **texts).removesuffix(":443"),
-        )
-        for service in services
-        if service.address
-    ]
+    rows = []
+    for service in services:
+        if service.address:
+            address = service.address.format(port=settings[service.ports[0]], **texts).removesuffix(":443")
+            rows.append((service.known_as or service.name, address))
+        rows += [
+            ("  log in as", f"{settings[login.user]}, invoke secrets.show {login.password}")
+            for login in service.logins
+            if order.first_user or not login.by_quickstart
+        ]
+    return rows

@@ -112,12 +112,8 @@ def _conclude(chosen: Settings, wanted: Order, outcome: Outcome) -> None:
     keep = [str(chosen.vault_path)]
     if chosen.vault_passphrase_file is None:
         keep.append(f"and, in another place, {chosen.vault_key_file}")
-    logins = [("FLOWAUTH_ADMIN_USER", "FLOWAUTH_ADMIN_PASSWORD")] if "flowauth" in wanted.components else []
-    if wanted.first_user:
-        logins.append(("FLOWAUTH_ANALYST_USER", "FLOWAUTH_ANALYST_PASSWORD"))
     rows = [
         *addresses(chosen, wanted),
-        *(("log in as", f"{chosen[user]}, invoke secrets.show {password}") for user, password in logins),
         ("passwords", "invoke secrets.list, invoke secrets.show NAME"),
         ("certificate", "invoke secrets.export-public DIRECTORY"),
         ("keep a copy of", " ".join(keep)),

@@ -31,6 +31,8 @@ def ports(first: int) -> dict[str, str]:
         "FLOWAPI_HOST_PORT": str(first + 90),
         "FLOWAUTH_HOST_PORT": str(first + 443),
         "EDGE_HTTP_PORT": str(first + 80),
+        "FLOWETL_HOST_PORT": str(first + 88),
+        "FLOWETL_CELERY_PORT": str(first + 55),
     }
 
 
