@@ -131,7 +131,7 @@ def test_no_value_is_to_be_found_where_it_should_not_be(machine):
 
 
 def test_only_those_who_need_a_service_reach_it(machine):
-    """FlowAPI is on FlowMachine's network and not on redis's; FlowAuth's database and redis are with FlowAuth alone."""
+    """FlowAPI is on FlowMachine's network and not on redis's; of Airflow, workers alone are on FlowDB's."""
     networks = {
         item["Config"]["Labels"]["com.docker.swarm.service.name"].removeprefix(f"{STACK}_"): {
             name.removeprefix(f"{STACK}_") for name in item["NetworkSettings"]["Networks"] if name.startswith(STACK)
@@ -149,6 +149,14 @@ def test_only_those_who_need_a_service_reach_it(machine):
         "flowauth_redis": {"flowauth_redis"},
         "flowauth": {"flowauth", "flowauth_postgres", "flowauth_redis"},
         "edge": {"flowauth"},
+        "flowetl_db": {"flowetl_db"},
+        "flowetl_redis": {"flowetl_redis"},
+        "flowetl_scheduler": {"flowetl_db", "flowetl_redis"},
+        "flowetl_webserver": {"flowetl_db", "flowetl_redis"},
+        "flowetl_triggerer": {"flowetl_db", "flowetl_redis"},
+        "flowetl_flower": {"flowetl_db", "flowetl_redis"},
+        "flowetl_worker": {"flowetl_db", "flowetl_redis", "flowdb"},
+        "flowetl_log_cleaner": {"flowetl_logs"},
     }
 
 
