@@ -9,7 +9,19 @@ from pathlib import Path
 from secrets_quickstart.checks.data import Content
 from secrets_quickstart.checks.facts_custody import CustodyFacts
 from secrets_quickstart.checks.facts_swarm import SecretFacts
-from tests.preflight_facts import FLOWAUTH_DATA, FLOWDB_DATA, LEAF, NOW, SECRET, SOUND, fine, obstacle, skipped, warning
+from tests.preflight_facts import (
+    AIRFLOW_DATA,
+    FLOWAUTH_DATA,
+    FLOWDB_DATA,
+    LEAF,
+    NOW,
+    SECRET,
+    SOUND,
+    fine,
+    obstacle,
+    skipped,
+    warning,
+)
 
 NO_VAULT = CustodyFacts(SOUND.custody.path, exists=False)
 GONE = replace(FLOWDB_DATA, content=Content.NOTHING, identifier="")
@@ -50,6 +62,14 @@ CASES = (
     obstacle("data", "no dump", data=(FLOWDB_DATA, replace(FLOWAUTH_DATA, claim=None, imported=True))),
     obstacle("data", "flowkit_flowauth_postgres_data holds files", data=(GONE, SCRAPS), wanted__start_empty=True),
     fine("data", "flowkit_flowauth_postgres_data holds a database"),
+    obstacle("data", "PostgreSQL 11, and FlowDB is 15", data=(replace(FLOWDB_DATA, postgresql="11"),)),
+    obstacle("data", "PostgreSQL 11, of an Airflow 1", data=(replace(AIRFLOW_DATA, postgresql="11", outdated=True),)),
+    fine("data", "holds a database", data=(replace(AIRFLOW_DATA, postgresql="15"),)),
+    obstacle("data", "Airflow 1, which FlowKit had up to 1.16", data=(replace(AIRFLOW_DATA, outdated=True),)),
+    fine("data", "holds a database", data=(replace(AIRFLOW_DATA, outdated=True, dumped=True),)),
+    obstacle("data", "no dump", data=(replace(AIRFLOW_DATA, claim=None, imported=True),)),
+    warning("data", "may not be looked at", data=(replace(AIRFLOW_DATA, content=Content.HIDDEN, claim=None),)),
+    fine("data", "cannot be looked at from here", data=(replace(AIRFLOW_DATA, content=Content.HIDDEN),)),
     skipped("data", "no database of ours", data=()),
     obstacle("certificate-key", "another key", custody__certificates=(replace(LEAF, fits_key=False),)),
     obstacle("certificate-key", "damaged", custody__spoiled={"cert-flowkit.pem": "it is damaged"}),

@@ -85,7 +85,6 @@ CASES = (
     fine("directories", "", directories=(replace(ETL, kind="directory", owner=0, owner_group=0, mode=0o755),)),
     fine("directories", "", directories=(replace(ETL, kind="directory", owner=1000, mode=0o500),)),
     warning("directories", "may not be looked at", directories=(replace(DATA, kind="hidden"),)),
-    obstacle("data-directory", "PostgreSQL 11", directories=(replace(DATA, postgresql="11"),)),
     obstacle("data-directory", "official image", directories=(ROOT_OF_DISK,), wanted__images="official"),
     warning("data-directory", "official image", directories=(ROOT_OF_DISK,), wanted__images="auto"),
     fine("data-directory", "empty", directories=(ROOT_OF_DISK,)),

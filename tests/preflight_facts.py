@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from secrets_quickstart.catalog.databases import FLOWAUTH, FLOWDB
+from secrets_quickstart.catalog.databases import FLOWAUTH, FLOWDB, FLOWETL
 from secrets_quickstart.checks.check import Status
 from secrets_quickstart.checks.data import Content, Data, Place
 from secrets_quickstart.checks.facts import PreflightFacts
@@ -57,6 +57,7 @@ SECRET = SecretFacts("flowkit_REDIS_PASSWORD_g1", "flowkit", "REDIS_PASSWORD", 1
 PLACE = Place(FLOWDB, Path("/srv/flowdb"), "flowkit_flowdb_data")
 FLOWDB_DATA = Data(PLACE, Content.DATABASE, "7", {"identifier": "7"}, imported=False)
 FLOWAUTH_DATA = replace(FLOWDB_DATA, place=Place(FLOWAUTH, None, "flowkit_flowauth_postgres_data"))
+AIRFLOW_DATA = replace(FLOWDB_DATA, place=Place(FLOWETL, None, "flowkit_flowetl_db_data"))
 
 SOUND = PreflightFacts(
     wanted=Wanted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS
 from secrets_quickstart.checks.check import Check, Obstacle, Ok, Outcome, Skip, Warn
 from secrets_quickstart.checks.conditions import with_swarm
-from secrets_quickstart.checks.data import refusal
+from secrets_quickstart.checks.data import Content, refusal
 from secrets_quickstart.checks.facts import PreflightFacts
 from secrets_quickstart.checks.facts_custody import HeldCertificate
 from secrets_quickstart.checks.facts_swarm import SwarmFacts
@@ -135,6 +135,12 @@ def data(facts: PreflightFacts) -> Outcome:
     reasons = [reason for item in facts.data if not (item.gone and allowed) and (reason := refusal(item)) is not None]
     if reasons:
         return Obstacle("; ".join(f"{one.what}: {one.why}" for one in reasons), "; ".join(one.fix for one in reasons))
+    hidden = [item for item in facts.data if item.content is Content.HIDDEN and item.claim is None]
+    if hidden:
+        return Warn(
+            "; ".join(f"the {item.place} may not be looked at by us" for item in hidden),
+            "run `sudo invoke doctor` to have it checked",
+        )
     return Ok("; ".join(f"the {item.place} holds {item.content.value}" for item in facts.data))
 
 
@@ -205,7 +211,7 @@ CHECKS = (
     Check("secrets-loose", "Does any secret stand in the clear among the variables?", loose_values),
     Check("names-secrets", "Are the secrets' names ours?", secrets_by_hand),
     Check("secrets-in-swarm", "Does the swarm hold what the vault holds?", secrets_of_vault),
-    Check("data", "Does each database's data belong to this vault?", data),
+    Check("data", "Does each database's data belong to this vault, and can it be started on?", data),
     Check("certificate-key", "Does the certificate fit its key?", certificate_fits),
     Check("certificate-dates", "Is it valid, and for long enough?", certificate_dates),
     Check("certificate-names", "Is it for every name that clients use?", certificate_names),

@@ -2,11 +2,14 @@
 
 The vault remembers which data directory or volume it gave its passwords to (a claim), and, once a database is there,
 the identifier that PostgreSQL gave it.  So an empty disk in place of a full one, another deployment's directory, and a
-vault that has been made anew are all told apart.
+vault that has been made anew are all told apart.  So are data of another PostgreSQL, and tables that an upgrade would
+change for good: those are looked for in the files, and a server that runs on them has the last word.
 """
 
 from __future__ import annotations
 
+import contextlib
+import re
 import struct
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,12 +18,16 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from secrets_quickstart.catalog.databases import DATABASES, Database
+from secrets_quickstart.catalog.databases import DATABASES, POSTGRESQL, Database, Older
+from secrets_quickstart.checks.dump_note import DumpNote, note_path
+from secrets_quickstart.errors import QuickstartError
+from secrets_quickstart.host import database_files
 from secrets_quickstart.settings import Settings
+from secrets_quickstart.swarm import containers
+from secrets_quickstart.swarm.dumps import Postgresql
 from secrets_quickstart.swarm.engine import Engine, translated
 from secrets_quickstart.vault import Origin, Vault
 
-CONTROL_FILE = Path("global") / "pg_control"
 IGNORED = frozenset({"lost+found"})
 """What a file system puts into an empty disk."""
 
@@ -41,6 +48,10 @@ class Place:
     database: Database
     directory: Path | None
     volume: str
+    postgresql: str = POSTGRESQL
+    """The major version of the server that is to start on it; "" when that cannot be said."""
+    note: Path | None = None
+    """Where a dump of it is noted."""
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> Self | None:
@@ -48,7 +59,13 @@ class Place:
         if database.address and urlsplit(settings[database.address]).hostname != database.service:
             return None
         directory = settings[database.directory] if database.directory else None
-        return cls(database, directory, f"{settings.stack}_{database.volume}")
+        return cls(
+            database,
+            directory,
+            f"{settings.stack}_{database.volume}",
+            _postgresql(settings, database),
+            note_path(settings, database),
+        )
 
     @property
     def identity(self) -> str:
@@ -57,6 +74,14 @@ class Place:
 
     def __str__(self) -> str:
         return f"directory {self.directory}" if self.directory is not None else f"volume {self.volume}"
+
+
+def _postgresql(settings: Settings, database: Database) -> str:
+    """The official postgres image has the version of its tag, such as 15-bookworm."""
+    if not database.owner or settings.images == "local":
+        return POSTGRESQL
+    found = re.match(r"\d+", settings["POSTGRES_TAG"])
+    return found[0] if found is not None else ""
 
 
 def places(settings: Settings, components: Collection[str]) -> tuple[Place, ...]:
@@ -77,11 +102,22 @@ class Data:
     """None when this vault never gave its passwords to the place."""
     imported: bool
     """Whether an operator gave the vault the passwords and keys of an existing database."""
+    postgresql: str = ""
+    """The major version of the database, "" without one."""
+    outdated: bool = False
+    """Whether it has the tables of the database's `older`."""
+    dumped: bool = False
+    """Whether a dump of it is noted."""
 
     @property
     def known(self) -> str:
         """The identifier of the database that the vault knows to be there, "" for none yet."""
         return str((self.claim or {}).get("identifier", ""))
+
+    @property
+    def startable(self) -> bool:
+        """Whether the server is of the PostgreSQL that made it, as far as that is known."""
+        return not self.postgresql or self.place.postgresql in {"", self.postgresql}
 
     @property
     def gone(self) -> bool:
@@ -95,8 +131,11 @@ def look(engine: Engine, place: Place, vault: Vault) -> Data:
     secrets = place.database.secrets
     imported = all(name in vault and vault.entry(name).origin is Origin.IMPORTED for name in secrets)
     directory = place.directory or _mountpoint(engine, place.volume)
-    content, identifier = (Content.NOTHING, "") if directory is None else _content(directory)
-    return Data(place, content, identifier, claim, imported)
+    content, identifier, postgresql = (Content.NOTHING, "", "") if directory is None else _content(directory)
+    outdated = directory is not None and _is_outdated(engine, place, directory, content)
+    note = DumpNote.read(place.note) if place.note is not None else None
+    dumped = note is not None and (note.identifier == identifier or content is Content.HIDDEN)
+    return Data(place, content, identifier, claim, imported, postgresql, outdated, dumped)
 
 
 def _mountpoint(engine: Engine, volume: str) -> Path | None:
@@ -109,24 +148,51 @@ def _mountpoint(engine: Engine, volume: str) -> Path | None:
             return None
 
 
-def _content(directory: Path) -> tuple[Content, str]:
+def _content(directory: Path) -> tuple[Content, str, str]:
+    """With the database's identifier and PostgreSQL's major version."""
     try:
         names = {path.name for path in directory.iterdir()} - IGNORED
     except FileNotFoundError:
-        return Content.NOTHING, ""
+        return Content.NOTHING, "", ""
     except OSError:
-        return Content.HIDDEN, ""
+        return Content.HIDDEN, "", ""
     if not names:
-        return Content.NOTHING, ""
-    if "PG_VERSION" not in names:
-        return Content.UNFINISHED, ""
+        return Content.NOTHING, "", ""
+    if database_files.VERSION_FILE not in names:
+        return Content.UNFINISHED, "", ""
     try:
-        with (directory / CONTROL_FILE).open("rb") as file:
-            return Content.DATABASE, str(struct.unpack("<Q", file.read(8))[0])
+        return Content.DATABASE, database_files.identifier(directory), database_files.major(directory)
     except PermissionError:
-        return Content.HIDDEN, ""
+        return Content.HIDDEN, "", ""
     except (OSError, struct.error):
-        return Content.UNFINISHED, ""
+        return Content.UNFINISHED, "", ""
+
+
+def _is_outdated(engine: Engine, place: Place, directory: Path, content: Content) -> bool:
+    """What the files say is asked of a server that runs on them: they may lag behind it."""
+    older = place.database.older
+    if older is None or content not in {Content.DATABASE, Content.HIDDEN}:
+        return False
+    try:
+        found = database_files.lacks_column(directory, older.table, older.column)
+    except OSError:
+        found = content is Content.HIDDEN
+    if not found:
+        return False
+    said = _asked(engine, place, older)
+    return content is Content.DATABASE if said is None else said
+
+
+def _asked(engine: Engine, place: Place, older: Older) -> bool | None:
+    """Of whatever container runs on the data, of a stack or not; None when none can say."""
+    query = (
+        f"SELECT to_json(count(*) > 0 AND count(*) FILTER (WHERE column_name = '{older.column}') = 0) "  # noqa: S608  ours
+        f"FROM information_schema.columns WHERE table_schema = 'public' AND table_name = '{older.table}'"
+    )
+    for name in containers.using(engine, place.volume):
+        with contextlib.suppress(QuickstartError, ValueError):
+            return bool(Postgresql(engine, name, {}).ask(query))
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +208,14 @@ def refusal(data: Data) -> Refusal | None:
     """The reason not to go on, or None."""
     database = data.place.database
     match data.content:
+        case Content.DATABASE if not data.startable:
+            return _of_another_postgresql(data)
+        case Content.DATABASE | Content.HIDDEN if database.older is not None and data.outdated and not data.dumped:
+            return Refusal(
+                f"the {data.place} holds the database of an {database.older.title}, and no dump of it was taken",
+                f"{database.older.upgrade}; nothing but a dump leads back",
+                f"{database.taken_over_with}, which takes one; then run this again",
+            )
         case Content.DATABASE if data.claim is None and not data.imported:
             return Refusal(
                 f"the {data.place} holds a database that this vault does not know",
@@ -149,7 +223,7 @@ def refusal(data: Data) -> Refusal | None:
                 f"bring back that vault (FLOWKIT_VAULT), or import {_listed(database.secrets)} with "
                 f"invoke secrets.import, or {_another(data.place)}",
             )
-        case Content.DATABASE if data.claim is None and database.taken_over_with:
+        case Content.DATABASE if data.claim is None and database.taken_over_with and not data.dumped:
             return Refusal(
                 f"the {data.place} holds a database from elsewhere, of which there is no dump",
                 "its tables may be changed as it is taken into use, and nothing but a dump leads back",
@@ -175,6 +249,22 @@ def refusal(data: Data) -> Refusal | None:
             )
         case _:
             return None
+
+
+def _of_another_postgresql(data: Data) -> Refusal:
+    place, database, old = data.place, data.place.database, data.postgresql
+    whose = f", of an {database.older.title}" if database.older is not None and data.outdated else ""
+    if database.owner:
+        run = f"docker run --detach --rm --name old --volume {place.volume}:/var/lib/postgresql/data postgres:{old}"
+        dump = f"docker exec old pg_dump --format=custom --username={database.owner} {database.owner} > old.dump"
+        fix = f"take a dump ({run}; {dump}; docker stop --time 60 old), and bring it in as {database.guide} says"
+    else:
+        fix = f"dump it where it ran (pg_dumpall) and restore it into a new one, or {_another(place)}"
+    return Refusal(
+        f"the {place} holds a database of PostgreSQL {old}{whose}, and {database.title} is {place.postgresql}",
+        "PostgreSQL reads no data of another major version",
+        fix,
+    )
 
 
 def _another(place: Place) -> str:

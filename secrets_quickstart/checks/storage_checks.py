@@ -37,8 +37,6 @@ NOT_POSTGRESQL = {
     "ramfs": "it is memory: all is gone when the machine restarts",
     "overlay": "it is a container's own layer: all is gone when that is removed",
 }
-POSTGRESQL = "15"
-"""The major version of both the official and the local image."""
 UNFINISHED = ".flowdb-unfinished"
 """What a first start of the local image that was cut short leaves; the next one begins anew."""
 
@@ -159,11 +157,6 @@ def data_directory(facts: PreflightFacts) -> Outcome:
     item = next((item for item in facts.directories if item.variable == "FLOWDB_DATA_DIR"), None)
     if item is None:
         return Skip("FlowDB's data is in a volume, or it is not deployed")
-    if item.postgresql and item.postgresql != POSTGRESQL:
-        return Obstacle(
-            f"{item.path} holds a database of PostgreSQL {item.postgresql}, and FlowDB is {POSTGRESQL}",
-            "dump and restore it (pg_dumpall), or set FLOWDB_DATA_DIR to an empty directory",
-        )
     if item.postgresql or UNFINISHED in item.entries:
         return Ok("a database, or the start of one")
     if "lost+found" in item.entries and facts.wanted.images != "local":
@@ -204,8 +197,6 @@ CHECKS = (
     Check("disk-data-kind", "Is it on a file system that a database can trust?", data_file_system),
     Check("disk-engine", "Is there room for images, containers and logs?", engine_disk),
     Check("directories", "Can the services use the directories that are mounted into them?", directories),
-    Check(
-        "data-directory", "Is FLOWDB_DATA_DIR empty, or a database of ours and of the right version?", data_directory
-    ),
+    Check("data-directory", "Is FLOWDB_DATA_DIR empty, or a database?", data_directory),
     Check("hosts-entry", "Do flowkit.api and flow.api lead here?", hosts_entry),
 )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,9 +13,8 @@ from secrets_quickstart.catalog.components import SERVICES
 from secrets_quickstart.catalog.databases import FLOWAUTH
 from secrets_quickstart.checks.data import Content, Data, Place, look, refusal
 from secrets_quickstart.errors import HostError, NotConverged, UsageError
-from secrets_quickstart.operations import course
-from secrets_quickstart.operations import images as image_sources
 from secrets_quickstart.operations.flowauth_tables import NOTE
+from secrets_quickstart.operations.postgresql import Tell, Whereabouts, new_dump
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers, services
 from secrets_quickstart.swarm.convergence import Expectation
@@ -27,21 +25,6 @@ from secrets_quickstart.swarm.watching import events, looks, wait_until_up
 from secrets_quickstart.vault import Vault, key_of, storage, vault_lock
 
 SERVICE = "flowauth"
-PATH = "/var/lib/postgresql/data"
-OWNER = "999:999"
-"""As in the stack file."""
-SERVER = """
-trap 'kill -INT $server' INT TERM
-exec 3<&0
-"$(command -v entrypoint.sh || command -v docker-entrypoint.sh)" postgres </dev/null &
-server=$!
-{ cat <&3 >/dev/null; kill -INT $server; } &
-wait $server
-wait $server
-"""
-"""The server of our image or the official one, for as long as somebody holds the script's input."""
-
-Tell = Callable[[Mapping[str, str]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +49,13 @@ class Site:
 
     def new_dump(self, folder: Path | None) -> Path:
         """Where the next dump goes."""
-        name = f"flowauth-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.dump"
-        return (folder or dumps(self.settings)) / name
+        return new_dump(self.settings, "flowauth", folder)
 
-    @contextmanager
-    def database(self) -> Iterator[Postgresql]:
+    def database(self) -> AbstractContextManager[Postgresql]:
         """The database, answering; one that does not run is brought up without a network, and stopped again."""
-        container = containers.of_service(self.engine, self.settings.stack, FLOWAUTH.service)
-        if container is not None:
-            yield self._answering(container)
-            return
-        users = containers.using(self.engine, self.place.volume)
-        name = temporary_name(self.settings.stack)
-        if set(users) - {name}:
-            raise HostError(
-                f"the {self.place} is in use",
-                why=f"by the container {', '.join(users)}, which is no running {FLOWAUTH.service} of this stack",
-                fix="wait until it runs, or stop it; then run this again",
-            )
         uri = urlsplit(self.settings["DB_URI"])
-        owner = {"POSTGRES_USER": uri.username or "", "POSTGRES_DB": uri.path.removeprefix("/")}
-        with containers.temporary(
-            self.engine,
-            name,
-            self._image(),
-            SERVER,
-            user=OWNER,
-            environment=owner,
-            bind=f"{self.place.volume}:{PATH}",
-        ) as temporary:
-            yield self._answering(temporary)
+        role, name = uri.username or "", uri.path.removeprefix("/")
+        return Whereabouts(self.settings, self.engine, self.place, role, name, self.tell).answering()
 
     def flowauth(self) -> str | None:
         """The container of a running FlowAuth."""
@@ -132,18 +92,6 @@ class Site:
             return None
         return services.state(self.engine, self.settings.stack).services.get(SERVICE)
 
-    def _answering(self, container: str) -> Postgresql:
-        found = Postgresql(self.engine, container, self.settings.base_environment)
-        found.wait(self.settings.deadline)
-        found.end_what_was_left()
-        return found
-
-    def _image(self) -> str:
-        step = image_sources.step(self.settings, self.engine, ("postgres",), self.settings.images, self.tell)
-        course.carry_out([[step]])
-        chosen = {"POSTGRES_TAG": str(self.settings["POSTGRES_TAG"]), "POSTGRES_PIN": "", **step.environment()}
-        return "{POSTGRES_IMAGE}:{POSTGRES_TAG}{POSTGRES_PIN}".format(**chosen)
-
     def _end(self) -> float:
         return time.monotonic() + self.settings.deadline
 
@@ -166,7 +114,8 @@ def site(settings: Settings, command: str, tell: Tell) -> Iterator[Site]:
         there = storage.exists(settings.vault_path)
         vault = Vault.open(settings.vault_path, key_of(settings)) if there else Vault.in_memory()
         data = look(engine, place, vault)
-        to_be_taken_over = data.content is Content.DATABASE and data.claim is None and data.imported
+        unclaimed = data.content is Content.DATABASE and data.claim is None
+        to_be_taken_over = unclaimed and data.imported and data.startable
         reason = refusal(data)
         if reason is not None and not to_be_taken_over:
             raise HostError(reason.what, why=reason.why, fix=reason.fix)
@@ -177,13 +126,3 @@ def site(settings: Settings, command: str, tell: Tell) -> Iterator[Site]:
                 fix="deploy FlowAuth first; or set FLOWKIT_STACK to the stack whose volume holds it",
             )
         yield Site(settings, engine, vault, data, runs, tell)
-
-
-def temporary_name(stack: str) -> str:
-    """Of the container in which a database that does not run is brought up."""
-    return f"{stack}_flowauth_migration"
-
-
-def dumps(settings: Settings) -> Path:
-    """Where dumps go unless a folder is named."""
-    return settings.state_dir / "dumps"

@@ -17,9 +17,10 @@ from secrets_quickstart.checks.verification_guests import ADMIN, ADMIN_PASSWORD
 from secrets_quickstart.clients.flowauth import CodeNeeded, FlowauthClient
 from secrets_quickstart.errors import QuickstartError, ServiceError, UsageError
 from secrets_quickstart.operations import flowauth_tables
-from secrets_quickstart.operations.flowauth_database import Site, Tell, site
+from secrets_quickstart.operations.flowauth_database import Site, site
 from secrets_quickstart.operations.flowauth_session import is_there
 from secrets_quickstart.operations.flowauth_tables import Census, Note, census
+from secrets_quickstart.operations.postgresql import Tell
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers
 from secrets_quickstart.swarm.dumps import Postgresql

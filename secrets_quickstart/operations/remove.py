@@ -10,10 +10,11 @@ from pathlib import Path
 
 from secrets_quickstart.catalog.databases import DATABASES
 from secrets_quickstart.catalog.labels import STACK
-from secrets_quickstart.checks.data import Content, Place, look
+from secrets_quickstart.checks.data import Content, Place, look, places
+from secrets_quickstart.checks.dump_note import note_path
 from secrets_quickstart.errors import HostError
-from secrets_quickstart.operations.flowauth_database import dumps, temporary_name
 from secrets_quickstart.operations.flowauth_tables import NOTE
+from secrets_quickstart.operations.postgresql import dumps, temporary_name
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.hosts_entry import HostsEntryStep
 from secrets_quickstart.steps.step import Plan
@@ -109,8 +110,8 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
         if found.secrets:
             for item in _own_secrets(engine, settings.stack).values():
                 secrets.remove(engine, item)
-        if found.volumes:
-            containers.discard(engine, temporary_name(settings.stack))  # a killed run left it, and its volume with it
+        for place in _places(settings) if found.volumes else ():
+            containers.discard(engine, temporary_name(settings.stack, place))  # a killed run left it, with its volume
         for name in found.volumes:
             volumes.remove(engine, name)
         for directory in found.directories:
@@ -121,7 +122,8 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
             membership.leave(engine)
         elif found.node_label:
             membership.label_this_node(engine, found.node_label, None)
-        notes = (settings.state_dir / "verified.json", settings.state_dir / NOTE)
+        dumped = (note_path(settings, database) for database in DATABASES)
+        notes = (settings.state_dir / "verified.json", settings.state_dir / NOTE, *dumped)
         for path in (*notes, *found.dumps, found.vault, found.key):
             if path is not None:
                 path.unlink(missing_ok=True)
@@ -145,10 +147,13 @@ def _own_secrets(engine: Engine, name: str) -> dict[str, secrets.SecretObject]:
     return {title: item for title, item in secrets.listed(engine).items() if item.labels.get(STACK) == name}
 
 
+def _places(settings: Settings) -> tuple[Place, ...]:
+    return places(settings, {database.component for database in DATABASES})
+
+
 def _own_directories(settings: Settings, engine: Engine) -> tuple[Path, ...]:
     """Data directories that the vault knows; one that it does not know is never emptied."""
-    places = [Place.of(settings, database) for database in DATABASES]
-    in_directories = [place for place in places if place is not None and place.directory is not None]
+    in_directories = [place for place in _places(settings) if place.directory is not None]
     if not in_directories or not storage.exists(settings.vault_path):
         return ()
     vault = Vault.open(settings.vault_path, key_of(settings))

@@ -14,7 +14,7 @@ from invoke.exceptions import Exit
 from secrets_quickstart import report
 from secrets_quickstart.errors import UsageError
 from secrets_quickstart.tasks.secrets_of_stack import given
-from secrets_quickstart.tasks.task import settings, task
+from secrets_quickstart.tasks.task import agree, settings, task
 
 if TYPE_CHECKING:
     from secrets_quickstart.operations.migration import Migrated
@@ -199,8 +199,8 @@ def migrate(
     if dump is not None:
         with report.progress("services") as board:
             lines = migration.look_back(chosen, dump, board.update)
-        if not dry_run:
-            _agree(chosen.stack, lines, yes=yes)
+        if not dry_run and not yes:
+            agree(chosen.stack, lines)
     with report.progress("services") as board:
         if dump is None:
             done = migration.migrate(chosen, _path(folder), board.update, dry_run=dry_run)
@@ -227,17 +227,6 @@ def _tell_of_migration(done: Migrated, *, dry_run: bool) -> None:
         report.result("nothing to do")
     for line in done.next:
         report.result(f"next: {line}")
-
-
-def _agree(stack: str, lines: tuple[str, ...], *, yes: bool) -> None:
-    """Raises UsageError unless the stack's name is typed."""
-    for line in lines:
-        report.say(line)
-    if yes or (typed := report.ask(f"Type the stack's name ({stack}) to do this: ")) == stack:
-        return
-    raise UsageError(
-        "nothing was done", why=f"the stack's name is {stack}, and {typed or 'nothing'} was given", fix="give --yes"
-    )
 
 
 def _path(text: str) -> Path | None:

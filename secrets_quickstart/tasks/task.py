@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import invoke.tasks
 from invoke.exceptions import Exit
 
 from secrets_quickstart import report
-from secrets_quickstart.errors import HostError, QuickstartError
+from secrets_quickstart.errors import HostError, QuickstartError, UsageError
 
 if TYPE_CHECKING:
     from secrets_quickstart.settings import Settings
@@ -63,3 +63,14 @@ def settings() -> Settings:
     from secrets_quickstart.settings import load
 
     return load(ROOT)
+
+
+def agree(stack: str, lines: Iterable[str]) -> None:
+    """Show what would be done; raises UsageError unless the stack's name is typed."""
+    for line in lines:
+        report.say(line)
+    typed = report.ask(f"Type the stack's name ({stack}) to do this: ")
+    if typed != stack:
+        raise UsageError(
+            "nothing was done", why=f"the stack's name is {stack}, and {typed or 'nothing'} was given", fix="give --yes"
+        )
