@@ -7,7 +7,7 @@ import pytest
 
 from secrets_quickstart.catalog import components, images, secrets, variables
 from secrets_quickstart.catalog.components import COMPONENTS
-from secrets_quickstart.catalog.sources import Alias, FromVariable
+from secrets_quickstart.catalog.sources import FromVariable
 from secrets_quickstart.catalog.targets import TARGETS
 from secrets_quickstart.catalog.variables.words import Location
 from secrets_quickstart.settings import load
@@ -87,10 +87,7 @@ def test_a_stack_file_declares_the_secrets_of_the_catalog_and_lets_their_names_b
     declared = FILES[component.name]._parsed(FILES[component.name].text)["secrets"]
 
     assert set(declared) == set(wanted([component.name]))
-    by_hand = {name: row.source.of for name, row in secrets.BY_NAME.items() if isinstance(row.source, Alias)}
-    assert declared == {
-        name: {"external": True, "name": f"${{{variable_of(name)}:-{by_hand.get(name, name)}}}"} for name in declared
-    }
+    assert declared == {name: {"external": True, "name": f"${{{variable_of(name)}:-{name}}}"} for name in declared}
 
 
 @ON_EVERY_COMPONENT

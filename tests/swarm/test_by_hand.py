@@ -1,12 +1,14 @@
 """The stack files without this tool: the documented names of secrets and variables, and `docker stack deploy -c`."""
 
 import base64
+import json
 import secrets
 import shutil
 import ssl
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import psycopg
@@ -18,7 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from secrets_quickstart.catalog.components import COMPONENTS
 from secrets_quickstart.catalog.images import IMAGES
 from secrets_quickstart.catalog.secrets import SECRETS
-from secrets_quickstart.catalog.sources import Alias
+from secrets_quickstart.checks.verification_flowetl import ASKING
+from secrets_quickstart.clients.airflow import AirflowClient
+from secrets_quickstart.clients.flower import FlowerClient
+from secrets_quickstart.clients.http import Place
+from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.steps.secrets import wanted
 from secrets_quickstart.swarm import images, volumes
 from secrets_quickstart.swarm.convergence import Expectation
@@ -29,9 +35,13 @@ from tests.swarm.machine import REPOSITORY, containers, execute, ports
 pytestmark = pytest.mark.swarm
 
 STACK, FLOWAUTH_STACK = "byhand", "edgebyhand"
-FILES = ("flowdb.yml", "flowmachine.yml", "flowapi.yml")
+FILES = ("flowdb.yml", "flowmachine.yml", "flowapi.yml", "flowetl.yml")
 FLOWAUTH_FILES = ("flowauth.yml", "letsencrypt.yml")
 PORTS = ports(22000)
+FLOWETL_ADDRESSES = (
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW_DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN",
+)  # fmt: skip
+FLOWETL_PASSWORD = "p@ss/word:%?#"
 CLIENTS = [path for path in ("/usr/bin/docker", "/usr/local/bin/docker") if shutil.which(path)]
 
 
@@ -51,15 +61,27 @@ def values(engine, authority):
     issued = authority.issue_cert("flowkit.api", "localhost")
     signing = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     form = serialization.PublicFormat.SubjectPublicKeyInfo
+    password = quote(FLOWETL_PASSWORD, safe="")
+    flowetl_db = f"postgresql://flowetl:{password}@flowetl_db:5432/flowetl"
     made = {
+        "FLOWDB_POSTGRES_PASSWORD": "plain",
         "FLOWMACHINE_FLOWDB_USER": "flowmachine",
         "FLOWAPI_FLOWDB_USER": "flowapi",
         "FLOWAPI_IDENTIFIER": "a_server",
         "PUBLIC_JWT_SIGNING_KEY": signing.public_key().public_bytes(serialization.Encoding.PEM, form).decode(),
         "cert-flowkit.pem": issued.cert_chain_pems[0].bytes().decode(),
         "key-flowkit.pem": issued.private_key_pem.bytes().decode(),
+        "FLOWETL_POSTGRES_PASSWORD": FLOWETL_PASSWORD,
+        "FLOWETL_REDIS_PASSWORD": FLOWETL_PASSWORD,
+        **dict.fromkeys(FLOWETL_ADDRESSES, flowetl_db),
+        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "AIRFLOW__CELERY__BROKER_URL": f"redis://:{password}@flowetl_redis:6379/0",
+        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{flowetl_db}",
+        "AIRFLOW_CONN_FLOWDB": "postgres://flowdb:plain@flowdb:5432/flowdb",
+        "FLOWETL_AIRFLOW_ADMIN_USERNAME": "boss",
+        "AIRFLOW__CELERY__FLOWER_BASIC_AUTH": "petal:of a rose",
     }
-    with created(engine, wanted(["flowdb", "flowmachine", "flowapi"]), made) as whole:
+    with created(engine, wanted([Path(name).stem for name in FILES]), made) as whole:
         yield whole
 
 
@@ -105,12 +127,12 @@ def deployed(engine, stack, files, environment):
 
 def wait(engine, stack, files, since):
     expected = {
-        service.name: Expectation(service.needs)
+        service.name: Expectation(service.needs, service.runs_once)
         for component in COMPONENTS
         if component.stack_file in files
         for service in component.services
     }
-    wait_until_up(engine, stack, expected, since=since, deadline=120, tell=lambda _: None)
+    wait_until_up(engine, stack, expected, since=since, deadline=240, tell=lambda _: None)
 
 
 def deploy(client, stack, files, environment):
@@ -159,14 +181,31 @@ def test_flowapi_serves_its_specification_with_the_certificate_that_was_given(st
     assert answer.json()["openapi"].startswith("3.")
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+def test_flowetls_admin_signs_in_and_its_workers_are_seen_by_the_names_that_are_documented(stack, values):
+    with AirflowClient(Place("127.0.0.1", int(PORTS["FLOWETL_HOST_PORT"]))) as client:
+        client.sign_in("boss", Sensitive(values["FLOWETL_AIRFLOW_ADMIN_PASSWORD"]))
+        assert client.slots("postgres_etl") == 4
+    flower = Place("127.0.0.1", int(PORTS["FLOWETL_CELERY_PORT"]))
+    assert len(FlowerClient(flower, "petal", Sensitive("of a rose")).workers()) == 1
+
+
+def test_flowetls_tasks_reach_flowdb_by_the_connection_that_is_documented(stack):
+    assert json.loads(execute(STACK, "flowetl_worker", "python", "-c", ASKING).splitlines()[-1])[0] == "flowdb"
+
+
+def tasks(engine, stack):
+    label = {"label": f"com.docker.stack.namespace={stack}"}
+    return sorted((task["ID"], task["DesiredState"]) for task in engine.api.tasks(filters=label))
+
+
+@pytest.mark.parametrize("client", CLIENTS * 2)
 def test_a_second_deployment_by_hand_restarts_nothing(engine, stack, local, client):
-    before = [item["Id"] for item in containers(STACK)]
+    before = tasks(engine, STACK)
 
     deploy(client, STACK, FILES, local)
 
-    assert len(before) == 5
-    assert [item["Id"] for item in containers(STACK)] == before
+    assert len([*containers(STACK)]) == 13, "flowetl_init has ended"
+    assert tasks(engine, STACK) == before
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +216,7 @@ def admin(engine, authority):
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     made = {
         "FLOWAUTH_ADMIN_USER": "boss",
+        "FLOWAUTH_ADMIN_USERNAME": "boss",
         "FLOWAUTH_ADMIN_PASSWORD": "nineteen silver teapots",
         "FLOWAUTH_DB_PASSWORD": "p@ss/word:%?#",
         "FLOWAUTH_FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -185,9 +225,7 @@ def admin(engine, authority):
         "key-flowauth.pem": issued.private_key_pem.bytes().decode(),
         "trusted-flowkit.pem": authority.cert_pem.bytes().decode(),
     }
-    aliases = {row.name for row in SECRETS if isinstance(row.source, Alias)}
-    names = [name for name in wanted(["flowauth", "letsencrypt"]) if name not in aliases]
-    with created(engine, names, made) as whole:
+    with created(engine, wanted(["flowauth", "letsencrypt"]), made) as whole:
         yield whole
 
 
@@ -244,6 +282,15 @@ def test_what_flowauth_remembers_is_in_the_redis_and_the_database_that_were_name
 
     command = "printf 'AUTH %s\\nINFO keyspace\\n' \"$(cat /run/secrets/FLOWAUTH_REDIS_PASSWORD)\" | redis-cli"
     assert "db3:keys=" in execute(FLOWAUTH_STACK, "flowauth_redis", "sh", "-c", command)
+
+
+@pytest.mark.parametrize("client", CLIENTS * 2)
+def test_a_second_deployment_of_flowauth_by_hand_restarts_nothing(engine, flowauth, exported, client):
+    before = tasks(engine, FLOWAUTH_STACK)
+
+    deploy(client, FLOWAUTH_STACK, FLOWAUTH_FILES, exported)
+
+    assert tasks(engine, FLOWAUTH_STACK) == before
 
 
 def test_flowauths_database_is_emptied_at_each_start_when_that_is_wanted(engine, flowauth, exported, authority, admin):
