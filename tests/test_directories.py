@@ -16,16 +16,25 @@ from secrets_quickstart.steps.directories import DirectoriesStep
 
 ROOT, ADA, POSTGRES = 0, 1000, 999
 ME, MINE = os.geteuid(), os.getegid()
+BELOW = Path("/repo/.flowkit")
 DATA = Directory(
-    "FLOWDB_DATA_DIR", Path("/srv/data"), POSTGRES, POSTGRES, 0o700, owned=True, below=Path("/repo/.flowkit")
+    *("FLOWDB_DATA_DIR", Path("/srv/data"), POSTGRES, POSTGRES, 0o700),
+    owned=True,
+    below=BELOW,
+    service="FlowDB",
+    database=True,
 )
 ETL = Directory(
-    "FLOWDB_ETL_DIR", Path("/srv/etl"), POSTGRES, POSTGRES, 0o755, owned=False, below=Path("/repo/.flowkit")
+    *("FLOWDB_ETL_DIR", Path("/srv/etl"), POSTGRES, POSTGRES, 0o755), owned=False, below=BELOW, service="FlowDB"
+)
+LOGS = Directory(
+    *("FLOWETL_HOST_LOG_DIR", Path("/srv/logs"), 50000, 0, 0o775), owned=True, below=BELOW, service="Airflow"
 )
 MISSING = Found(Kind.MISSING, Path("/srv"), parent_writable=True)
 OWNED = Found(Kind.DIRECTORY, Path("/srv"), parent_writable=True, uid=POSTGRES, gid=POSTGRES, mode=0o700)
 ADAS = replace(OWNED, uid=ADA, gid=ADA)
 FULL = ("PG_VERSION", "base")
+AIRFLOWS = replace(OWNED, uid=50000, gid=0, mode=0o775)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +52,11 @@ FULL = ("PG_VERSION", "base")
         (ETL, replace(ADAS, mode=0o755, entries=("calls.csv",)), ADA, Right()),
         (ETL, replace(OWNED, mode=0o500), ADA, Right()),
         (ETL, replace(ADAS, gid=POSTGRES, mode=0o750), ADA, Right()),
+        (LOGS, MISSING, ROOT, Make()),
+        (LOGS, replace(AIRFLOWS, entries=("scheduler",)), ADA, Right()),
+        (LOGS, replace(AIRFLOWS, mode=0o700, entries=("scheduler",)), ADA, Right()),
+        (LOGS, replace(AIRFLOWS, entries=("lost+found",)), ADA, Right()),
+        (LOGS, ADAS, ROOT, Adjust()),
         (
             replace(DATA, path=Path("/repo/.flowkit/new/data")),
             replace(MISSING, parent=Path("/repo")),
@@ -71,6 +85,8 @@ def test_what_can_be_done_is_done(wanted, found, me, verdict):
         (DATA, replace(OWNED, entries=FULL, mode=0o755), ROOT, "mode 0755", "sudo chmod 0700 /srv/data"),
         (DATA, replace(OWNED, entries=FULL, mode=0o770), ROOT, "mode 0770", "sudo chmod 0700 /srv/data"),
         (DATA, replace(OWNED, entries=("lost+found",)), ROOT, "lost+found", "/srv/data/flowdb"),
+        (LOGS, replace(AIRFLOWS, mode=0o777, entries=("x",)), ROOT, "mode 0777", "sudo chmod 0775 /srv/logs"),
+        (LOGS, replace(ADAS, entries=("x",)), ROOT, "Airflow runs as 50000:0", "if it is Airflow's: sudo chown -R"),
         (ETL, ADAS, ADA, "999:999 may not read it", "sudo chmod a+rx /srv/etl"),
         (ETL, replace(ADAS, uid=POSTGRES, mode=0o055), ADA, "may not read it", "sudo chmod a+rx /srv/etl"),
     ],
@@ -98,7 +114,7 @@ def test_the_facts_are_those_of_the_file_system(tmp_path):
 
 
 def test_a_new_directory_has_its_owner_and_mode_whatever_the_umask(tmp_path):
-    wanted = Directory("FLOWDB_DATA_DIR", tmp_path / "a" / "data", ME, MINE, 0o755, owned=True, below=tmp_path)
+    wanted = Directory("FLOWDB_DATA_DIR", tmp_path / "a" / "data", ME, MINE, 0o755, True, tmp_path, "FlowDB")
     before = os.umask(0o077)
     try:
         directories.make(wanted)
@@ -110,7 +126,7 @@ def test_a_new_directory_has_its_owner_and_mode_whatever_the_umask(tmp_path):
 
 
 def test_what_was_filled_meanwhile_is_not_touched(tmp_path):
-    wanted = Directory("FLOWDB_DATA_DIR", tmp_path, ME, MINE, 0o700, owned=True, below=tmp_path)
+    wanted = Directory("FLOWDB_DATA_DIR", tmp_path, ME, MINE, 0o700, True, tmp_path, "FlowDB")
     tmp_path.chmod(0o755)
     (tmp_path / "base").touch()
     with pytest.raises(HostError, match="not empty any more"):
@@ -120,7 +136,7 @@ def test_what_was_filled_meanwhile_is_not_touched(tmp_path):
 
 def test_a_directory_that_cannot_be_made_is_an_error_with_the_command(tmp_path):
     (tmp_path / "file").touch()
-    wanted = Directory("FLOWDB_DATA_DIR", tmp_path / "file" / "data", ME, MINE, 0o700, owned=True, below=tmp_path)
+    wanted = Directory("FLOWDB_DATA_DIR", tmp_path / "file" / "data", ME, MINE, 0o700, True, tmp_path, "FlowDB")
     with pytest.raises(HostError, match=r"FLOWDB_DATA_DIR: .* cannot be made") as refused:
         directories.make(wanted)
     assert refused.value.fix.startswith("sudo install -d -o")
@@ -158,6 +174,17 @@ def test_a_data_directory_is_made_for_the_user_that_flowdb_runs_as(step_with, tm
     found = directories.look(tmp_path / "data")
     assert (found.uid, found.gid, found.mode) == (ME or ADA, MINE or ADA, 0o700)
     assert step.plan(step.look()).actions == ()
+
+
+def test_airflows_directories_are_made_for_its_user(step_with, tmp_path):
+    step = step_with("flowetl", FLOWETL_HOST_LOG_DIR=str(tmp_path / "logs"))
+    (dags, logs) = step.wanted()
+
+    assert (dags.path, dags.mode, dags.owned) == (tmp_path / ".flowkit/dags", 0o755, False)
+    assert (logs.uid, logs.gid, logs.mode, logs.owned) == (50000, 0, 0o775, True)
+    assert [one.variable for one in step_with("flowetl").wanted()] == ["FLOWETL_HOST_DAG_DIR"], (
+        "a volume holds the logs"
+    )
 
 
 def test_all_that_is_wrong_is_told_at_once(step_with, tmp_path):

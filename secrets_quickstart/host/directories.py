@@ -38,6 +38,10 @@ class Directory:
     owns it."""
     below: Path
     """Where missing parents may be made; above it a missing one is an error, such as a disk that is not mounted."""
+    service: str
+    """Who uses it, for people."""
+    database: bool = False
+    """True for one in which PostgreSQL is to set up a database."""
 
     @property
     def by_hand(self) -> str:
@@ -150,13 +154,14 @@ def judge(wanted: Directory, found: Found, me: int) -> Right | Make | Adjust | W
         if found.empty and me in (0, found.uid) and wanted.path.is_relative_to(wanted.below):
             return Adjust()  # we made it, and came no further
         return Wrong(f"the user {owner} may not read it", f"sudo chmod a+rx {quoted}")
-    if found.entries == ("lost+found",):
+    if wanted.database and found.entries == ("lost+found",):
         return Wrong(
             "it is the root of a file system, where PostgreSQL sets up no database because of lost+found",
             f"set {wanted.variable} to a directory below it, such as {wanted.path / 'flowdb'}",
         )
     owned = (found.uid, found.gid) == (wanted.uid, wanted.gid)
-    private = not found.mode & ~wanted.mode & 0o777 if found.empty else not found.mode & 0o027
+    # the group may read what a service has set up for itself, as PostgreSQL has it
+    private = not found.mode & ~(wanted.mode if found.empty else wanted.mode | 0o050) & 0o777
     if owned and private:
         return Right()
     commands = [] if owned else [f"sudo chown {'' if found.empty else '-R '}{owner} {quoted}"]
@@ -165,10 +170,12 @@ def judge(wanted: Directory, found: Found, me: int) -> Right | Make | Adjust | W
         return Adjust()
     if owned:
         return Wrong(f"others than {owner} may get at it (mode {found.mode:04o})", commands[0])
-    why = f"it belongs to {found.uid}:{found.gid}, and FlowDB runs as {owner}"
+    why = f"it belongs to {found.uid}:{found.gid}, and {wanted.service} runs as {owner}"
     if not found.empty:
         why += "; there is something in it, which may be another's"
-    return Wrong(why, f"if it is FlowDB's: {' && '.join(commands)}" if not found.empty else " && ".join(commands))
+    return Wrong(
+        why, f"if it is {wanted.service}'s: {' && '.join(commands)}" if not found.empty else " && ".join(commands)
+    )
 
 
 def _judge_missing(wanted: Directory, found: Found, me: int) -> Make | Wrong:

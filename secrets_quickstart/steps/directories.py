@@ -13,8 +13,10 @@ from secrets_quickstart.host.directories import Adjust, Directory, Found, Make, 
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
 
-POSTGRES = 999
+POSTGRES = (999, 999)
 """Uid and gid of postgres in both FlowDB images, as the stack file has them."""
+AIRFLOW = (50000, 0)
+"""Uid and gid of FlowETL's images, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,19 @@ class Row:
     """The ones it has when those are not set."""
     mode: int
     owned: bool
+    service: str
+    database: bool = False
 
+
+_FLOWDB_USER = ("FLOWDB_HOST_USER_ID", "FLOWDB_HOST_GROUP_ID", POSTGRES)
+_AIRFLOW_USER = ("FLOWETL_HOST_USER_ID", "FLOWETL_HOST_GROUP_ID", AIRFLOW)
 
 ROWS = (
-    Row("FLOWDB_DATA_DIR", "FLOWDB_HOST_USER_ID", "FLOWDB_HOST_GROUP_ID", (POSTGRES, POSTGRES), 0o700, owned=True),
-    Row("FLOWDB_ETL_DIR", "FLOWDB_HOST_USER_ID", "FLOWDB_HOST_GROUP_ID", (POSTGRES, POSTGRES), 0o755, owned=False),
+    Row("FLOWDB_DATA_DIR", *_FLOWDB_USER, 0o700, owned=True, service="FlowDB", database=True),
+    Row("FLOWDB_ETL_DIR", *_FLOWDB_USER, 0o755, owned=False, service="FlowDB"),
+    Row("FLOWETL_HOST_DAG_DIR", *_AIRFLOW_USER, 0o755, owned=False, service="Airflow"),
+    # logs are to be read, and removed, by whoever looks after the machine
+    Row("FLOWETL_HOST_LOG_DIR", *_AIRFLOW_USER, 0o775, owned=True, service="Airflow"),
 )
 
 
@@ -90,6 +100,8 @@ class DirectoriesStep:
             row.mode,
             row.owned,
             self._settings.folder / ".flowkit",
+            row.service,
+            row.database,
         )
 
     def look(self) -> DirectoriesFacts:
