@@ -12,12 +12,74 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from secrets_quickstart import report
-from secrets_quickstart.tasks.task import agree, settings, task
+from secrets_quickstart.errors import HostError
+from secrets_quickstart.tasks.task import ROOT, agree, settings, task
 
 if TYPE_CHECKING:
     from secrets_quickstart.operations.airflow_migration import Dumped
 
+JSON = "Print one JSON document."
 FOLDER = "Where the dump goes; only you may be able to read it. The folder of the stack's vault if not given."
+
+
+@task(positional=["directory"], help={"directory": "Where to write; made if it does not exist.", "json": JSON})
+def init(_c: Context, directory: str, json: bool = False) -> None:
+    """Write the example DAGs and the guide to making them yours; no file that is there is changed."""
+    from secrets_quickstart.host.files import Outcome
+    from secrets_quickstart.operations.etl_files import write_examples
+
+    folder = Path(directory).expanduser()
+    outcomes = write_examples(ROOT / "pipelines", folder)
+    if json:
+        report.document({"directory": str(folder), "files": {name: out.name.lower() for name, out in outcomes.items()}})
+    else:
+        for name, outcome in outcomes.items():
+            report.result(f"{folder / name}: {outcome.value}")
+    different = [name for name, outcome in outcomes.items() if outcome is Outcome.OTHER]
+    if different:
+        raise HostError(
+            f"{', '.join(different)} in {folder} {'is' if len(different) == 1 else 'are'} not the example any more",
+            why="the others are there",
+            fix="name an empty directory, and compare the two",
+        )
+
+
+@task(
+    iterable=["type"],
+    help={
+        "date": "The day, such as 2016-01-31.",
+        "type": "calls, sms, mds or topups; may be given several times (all four if not given).",
+        "rows": "How many rows of each type (10 calls, 6 sms, 4 mds and 2 topups for each subscriber if not given).",
+        "subscribers": "How many subscribers there are, 400 to 100000 (FLOWDB_SAMPLE_SUBSCRIBERS; more for many rows).",
+        "seed": "The same number gives the same rows (FLOWDB_SAMPLE_SEED).",
+        "directory": "Where to write (FLOWDB_ETL_DIR); made if it does not exist.",
+        "json": JSON,
+    },
+)
+def sample(
+    _c: Context,
+    date: str = "",
+    type: list[str] | None = None,  # noqa: A002  # the flag's name
+    rows: int = 0,
+    subscribers: int = 0,
+    seed: int = -1,
+    directory: str = "",
+    json: bool = False,
+) -> None:
+    """Write made-up records of one day as CSV files, for the example DAGs to load."""
+    from secrets_quickstart.operations import etl_files
+
+    chosen = settings()
+    folder = Path(directory).expanduser() if directory else chosen["FLOWDB_ETL_DIR"]
+    wanted = etl_files.samples(
+        chosen, date, type or (), rows=rows, subscribers=subscribers, seed=None if seed < 0 else seed
+    )
+    written = [etl_files.write_sample(one, folder) for one in wanted]
+    if json:
+        report.document([item.document() for item in written])
+        return
+    for item in written:
+        report.result(f"{item.path}: {report.counted(item.expected.rows, 'row')}, {item.outcome.value}")
 
 
 @task(help={"folder": FOLDER, "json": "Print one JSON document."})
@@ -68,4 +130,4 @@ def _path(text: str) -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-ns = Collection("etl", dump_airflow, restore_airflow)
+ns = Collection("etl", init, sample, dump_airflow, restore_airflow)
