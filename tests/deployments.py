@@ -14,7 +14,7 @@ from secrets_quickstart.catalog.databases import FLOWAUTH
 from secrets_quickstart.catalog.labels import FINGERPRINT, GENERATION, IMAGE, INPUTS, NAME
 from secrets_quickstart.clients.specification import Specification
 from secrets_quickstart.errors import VerificationFailed
-from secrets_quickstart.host import directories, hosts_file, processes
+from secrets_quickstart.host import directories, files, hosts_file, processes
 from secrets_quickstart.host.processes import Completed
 from secrets_quickstart.material import keys
 from secrets_quickstart.operations import deploy, links, remove
@@ -110,7 +110,7 @@ class World:
         self.fuse = Fuse()
         self.folder = folder / "flowkit"
         self.folder.mkdir(parents=True)
-        for name in ("compose", "docs", "images"):
+        for name in ("compose", "docs", "images", "pipelines"):
             (self.folder / name).symlink_to(ROOT / name)
         self.home = folder / "home"
         self.home.mkdir()
@@ -141,6 +141,7 @@ class World:
         for module, name in (
             *((storage, name) for name in ("write_new", "replace")),
             (directories, "make"),
+            (files, "write_new"),
             (hosts_file, "write"),
         ):
             monkeypatch.setattr(module, name, self.fuse.before(getattr(module, name)))
@@ -178,11 +179,11 @@ class World:
         return load(self.folder, {name: text for name, text in given.items() if text})
 
     def deploy(self, target: str = "flowkit", *, only: bool = False, sample: bool = False, **variables: str) -> Outcome:
-        wanted = order(target, only=only, sample_data=sample, first_user=True)
+        wanted = order(target, only=only, sample_data=sample, first_user=True, example_dags=True)
         return deploy.deploy(self.settings(**variables), wanted, f"invoke deploy --target {target}")
 
     def plan(self, target: str = "flowkit", **variables: str) -> list[str]:
-        planned = deploy.plan(self.settings(**variables), order(target, first_user=True))
+        planned = deploy.plan(self.settings(**variables), order(target, first_user=True, example_dags=True))
         return [str(action) for item in planned for action in item.plan.actions]
 
     def purge(self) -> remove.Belongings:

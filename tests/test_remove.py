@@ -153,6 +153,19 @@ def test_volumes_of_the_stack_go_with_it(world, tmp_path):
     assert list(world.engine.volumes) == ["web_data"]
 
 
+def test_a_purge_leaves_the_dags_that_somebody_changed_or_that_another_stack_may_run(world):
+    dags = world.folder / ".flowkit" / "dags"
+    (dags / "load_calls.py").write_text("mine")
+    world.engine.add_secret("t_REDIS_PASSWORD_g1", {"org.flowkit.stack": "t"})
+    assert not remove.belongings(world.settings(), world.engine).examples
+    del world.engine.secrets["t_REDIS_PASSWORD_g1"]
+
+    found = world.purge()
+
+    assert f"{dags / 'load_sms.py'}" in found.lines()
+    assert [path.name for path in dags.iterdir()] == ["load_calls.py"]
+
+
 def test_cut_off_before_any_deletion_a_second_purge_does_the_rest(worlds):
     whole = worlds()
     whole.fuse.set(0)

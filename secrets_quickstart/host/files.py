@@ -10,6 +10,9 @@ from pathlib import Path
 
 from secrets_quickstart.errors import HostError
 
+UNFINISHED = ".unfinished"
+"""How the name of a file ends that is not complete: a run that was killed leaves it."""
+
 
 class Outcome(Enum):
     """What came of writing a file."""
@@ -28,7 +31,7 @@ def write_new(path: Path, content: Iterable[bytes], mode: int = 0o644) -> Outcom
     try:
         if os.path.lexists(path):
             return _compared(path, content)
-        file, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".unfinished", dir=path.parent)
+        file, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent)
         unfinished = Path(name)
         try:
             with os.fdopen(file, "wb") as stream:

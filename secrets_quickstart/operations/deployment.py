@@ -16,6 +16,7 @@ from secrets_quickstart.operations import images as image_sources
 from secrets_quickstart.operations import links
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
+from secrets_quickstart.steps.dags import DagsStep
 from secrets_quickstart.steps.data import DataStep
 from secrets_quickstart.steps.directories import DirectoriesStep
 from secrets_quickstart.steps.hosts_entry import HostsEntryStep
@@ -43,6 +44,8 @@ class Order:
     """A database that has vanished is gone for good."""
     first_user: bool = False
     """Make a user in FlowAuth who may use FlowAPI."""
+    example_dags: bool = False
+    """Put the example DAGs where Airflow looks, unless there are others."""
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -56,6 +59,7 @@ def order(
     sample_data: bool = False,
     start_empty: bool = False,
     first_user: bool = False,
+    example_dags: bool = False,
 ) -> Order:
     """Raises UsageError for a target that does not exist."""
     from difflib import get_close_matches
@@ -67,7 +71,7 @@ def order(
     if row is None:
         near = get_close_matches(target, targets.BY_NAME, n=1)
         raise UsageError(f"there is no target {target}", why=f"did you mean {near[0]}?" if near else "", fix=choice)
-    return Order(row, only, sample_data, start_empty, first_user)
+    return Order(row, only, sample_data, start_empty, first_user, example_dags)
 
 
 class Deployment:
@@ -103,6 +107,8 @@ class Deployment:
             self._secrets,
             DirectoriesStep(settings, order.components),
         ]
+        if order.example_dags and "flowetl" in order.components:
+            prepared.append(DagsStep(settings))
         if "flowapi" in order.components:
             prepared.append(HostsEntryStep(settings))
         if "flowdb" in order.components:

@@ -16,6 +16,7 @@ from secrets_quickstart.errors import HostError
 from secrets_quickstart.operations.flowauth_tables import NOTE
 from secrets_quickstart.operations.postgresql import dumps, temporary_name
 from secrets_quickstart.settings import Settings
+from secrets_quickstart.steps.dags import DagsStep
 from secrets_quickstart.steps.hosts_entry import HostsEntryStep
 from secrets_quickstart.steps.step import Plan
 from secrets_quickstart.swarm import containers, membership, secrets, services, volumes
@@ -41,6 +42,8 @@ class Belongings:
     """"" when this node has none, or another stack of ours needs it."""
     swarm: bool
     """Made by us, and nothing of anybody else is in it."""
+    examples: tuple[Path, ...]
+    """DAGs that nobody has changed; none while another stack of ours may run them."""
     dumps: tuple[Path, ...]
     vault: Path | None
     key: Path | None
@@ -60,7 +63,7 @@ class Belongings:
             rows.append(f"this node's label {self.node_label}")
         if self.swarm:
             rows.append("the swarm of this node, which was made for it")
-        rows += [f"{path}" for path in (*self.dumps, self.vault, self.key) if path is not None]
+        rows += [f"{path}" for path in (*self.examples, *self.dumps, self.vault, self.key) if path is not None]
         return rows
 
 
@@ -75,6 +78,7 @@ def belongings(settings: Settings, engine: Engine) -> Belongings:
     labelled = any(node.id == found.node_id and label in node.labels for node in nodes)
     vault = settings.vault_path
     key = key_of(settings)
+    shared = usable and _has_other_stacks(engine, name)
     return Belongings(
         services=tuple(services.state(engine, name).services) if usable else (),
         networks=tuple(services.networks(engine, name)),
@@ -82,8 +86,9 @@ def belongings(settings: Settings, engine: Engine) -> Belongings:
         volumes=tuple(volumes.of_stack(engine, name)),
         directories=_own_directories(settings, engine),
         hosts_entry=bool(_hosts_removal(settings).actions),
-        node_label=label if labelled and not _has_other_stacks(engine, name) else "",
+        node_label=label if labelled and not shared else "",
         swarm=usable and membership.is_ours(engine) and not _strangers(engine, name, set(owned)),
+        examples=() if shared else DagsStep(settings).as_written(),
         dumps=tuple(sorted(dumps(settings).glob("*"))),
         vault=vault if storage.exists(vault) else None,
         key=key.path if isinstance(key, KeyFile) and storage.exists(key.path) else None,
@@ -124,12 +129,13 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
             membership.label_this_node(engine, found.node_label, None)
         dumped = (note_path(settings, database) for database in DATABASES)
         notes = (settings.state_dir / "verified.json", settings.state_dir / NOTE, *dumped)
-        for path in (*notes, *found.dumps, found.vault, found.key):
+        for path in (*notes, *found.examples, *found.dumps, found.vault, found.key):
             if path is not None:
                 path.unlink(missing_ok=True)
     lock = settings.vault_path.with_name(f"{settings.vault_path.name}.lock")
     lock.unlink(missing_ok=True)
-    folders = [dumps(settings), settings.state_dir, settings.folder / ".flowkit" / "etl", settings.state_dir.parent]
+    state = settings.state_dir
+    folders = [dumps(settings), state, *(state.parent / name for name in ("etl", "dags")), state.parent]
     if found.key is not None:
         folders.append(found.key.parent)
     for folder in folders:

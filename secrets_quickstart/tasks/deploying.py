@@ -31,7 +31,7 @@ def quickstart(_c: Context, dry_run: bool = False, start_empty: bool = False, js
     """Bring FlowKit up on this machine, with made-up records, and prove it with a query."""
     from secrets_quickstart.operations.deployment import order
 
-    wanted = order("flowkit", sample_data=True, start_empty=start_empty, first_user=True)
+    wanted = order("flowkit", sample_data=True, start_empty=start_empty, first_user=True, example_dags=True)
     _bring_about(wanted, "invoke quickstart", dry_run=dry_run, json=json)
 
 
