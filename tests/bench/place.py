@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.swarm import leftovers
 from tests.swarm.machine import Machine, ports
 
-STACK = "bench"
+STACK = "selftest-bench"
 PORTS = ports(25000)
 
 
 @contextmanager
 def machine() -> Iterator[Machine]:
     """A fresh copy with nothing deployed; purged at the end whatever happened."""
-    with TemporaryDirectory(prefix="flowkit-bench-") as folder:
+    with leftovers.none(), TemporaryDirectory(prefix="flowkit-bench-") as folder:
         made = Machine.make(Path(folder), STACK, **PORTS, FLOWKIT_IMAGES="local")
-        made.invoke("purge", "--stack", STACK, expect=None)
         try:
             yield made
         finally:

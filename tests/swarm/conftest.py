@@ -11,7 +11,8 @@ import pytest
 from secrets_quickstart.catalog.images import IMAGES
 from secrets_quickstart.swarm import images
 from secrets_quickstart.swarm.engine import Engine
-from tests.swarm.machine import INVOKE, REPOSITORY, Machine
+from tests.swarm import leftovers
+from tests.swarm.machine import INVOKE, REPOSITORY, Machine, make_swarm
 from tests.swarm.machine import engine as api
 
 PACKAGES = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils", "chromium": "chromium"}
@@ -30,7 +31,14 @@ def _a_real_engine():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _a_swarm(_a_real_engine):
+def _nothing_left(_a_real_engine):
+    """A run that was killed took nothing away."""
+    with leftovers.none():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_swarm(_nothing_left):
     """One swarm for all modules, so that no purge in between takes it down; left again if it was made here.
 
     Gives whether it was.
@@ -38,13 +46,10 @@ def _a_swarm(_a_real_engine):
     if api().info()["Swarm"]["LocalNodeState"] != "inactive":
         yield False
         return
-    _make_swarm()
+    make_swarm()
     yield True
-    api().leave_swarm(force=True)
-
-
-def _make_swarm():
-    api().init_swarm("127.0.0.1", "127.0.0.1:2377", default_addr_pool=["10.88.0.0/16"], subnet_size=24)
+    if not leftovers.strangers(api()):
+        api().leave_swarm(force=True)
 
 
 @pytest.fixture
@@ -52,11 +57,13 @@ def no_swarm(_a_swarm):
     """Meanwhile the engine is in no swarm, as on a fresh machine."""
     if not _a_swarm:
         pytest.skip("the engine was in a swarm already when the tests began, which is not theirs to leave")
+    if others := leftovers.strangers(api()):
+        pytest.skip(f"somebody else uses the swarm of the tests meanwhile: {', '.join(others)}")
     api().leave_swarm(force=True)
     yield
     if api().info()["Swarm"]["LocalNodeState"] != "inactive":
         api().leave_swarm(force=True)
-    _make_swarm()
+    make_swarm()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -94,7 +101,6 @@ def built(_images):
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
     """A deployment's folder, and nothing deployed; purged at the end whatever happened."""
-    made = Machine.make(tmp_path_factory.mktemp("machine"), "smoke")
-    made.invoke("purge", "--stack", "smoke", expect=None)
+    made = Machine.make(tmp_path_factory.mktemp("machine"), "selftest-smoke")
     yield made
-    made.invoke("purge", "--stack", "smoke", expect=None)
+    made.invoke("purge", "--stack", made.stack, expect=None)

@@ -1,6 +1,7 @@
 """A copy of this repository in a folder of its own, and the real commands run in it; no test is here.
 
-The stack has its own name and ports, so that a deployment which runs on this machine is left alone.
+The stack has its own name and ports, so that a deployment which runs on this machine is left alone; by the name's
+beginning it is known as one of the tests' whatever became of them (`leftovers`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ import docker
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVOKE = Path(sys.executable).with_name("invoke")
+OURS = "selftest-"
+"""What the name of every stack of the tests begins with, and of whatever else they make in a swarm."""
+TESTS = "org.flowkit.tests"
+"""The label of what the tests make in a swarm and cannot name so."""
 
 
 def ports(first: int) -> dict[str, str]:
@@ -59,6 +64,8 @@ class Machine:
     @classmethod
     def make(cls, where: Path, stack: str, **variables: str) -> Machine:
         """Copy what git tracks (and what is new), as a fresh clone would have it."""
+        if not stack.startswith(OURS):
+            raise ValueError(f"{stack}: nobody would know what a killed run left of it; call it {OURS}{stack}")
         folder = where / "flowkit"
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -135,6 +142,14 @@ class Machine:
 def engine() -> Any:
     """The low-level client of the engine under test."""
     return docker.from_env(version="auto").api
+
+
+def make_swarm() -> None:
+    """As somebody else would have made it, but for a label by which a later run knows that it may go."""
+    api = engine()
+    spec = api.create_swarm_spec(labels={TESTS: ""})
+    pool = {"default_addr_pool": ["10.88.0.0/16"], "subnet_size": 24}
+    api.init_swarm("127.0.0.1", "127.0.0.1:2377", **pool, swarm_spec=spec)
 
 
 def objects(stack: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from tests.swarm.machine import OURS
 
 PASSWORD = 'pu ll"er\\1'
 USER = "puller"
@@ -36,7 +39,12 @@ def two_doors() -> Iterator[tuple[str, str]]:
             f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
         )
         started.append(
-            subprocess.Popen([program, "serve", configuration], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.Popen(
+                [program, "serve", configuration],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "FLOWKIT_STACK": f"{OURS}registry"},  # by which it is known if nobody ends it
+            )
         )
         addresses.append(address)
     for address in addresses:

@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
 ]
 
-STACK = "airone"
+STACK = "selftest-airone"
 VOLUME = f"{STACK}_flowetl_db_data"
 PASSWORD = "a password of then"
 FERNET = Fernet.generate_key()

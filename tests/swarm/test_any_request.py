@@ -25,7 +25,7 @@ from tests.swarm.neighbour import neighbour
 
 pytestmark = pytest.mark.swarm
 
-STACK = "fauthr"
+STACK = "selftest-any"
 HTTPS, OF_API = 22445, 22495
 PORTS = {
     "FLOWDB_HOST_PORT": "22435",

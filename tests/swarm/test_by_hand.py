@@ -30,11 +30,11 @@ from secrets_quickstart.swarm import images, volumes
 from secrets_quickstart.swarm.convergence import Expectation
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.watching import remove_and_wait, wait_until_up
-from tests.swarm.machine import REPOSITORY, containers, execute, ports
+from tests.swarm.machine import REPOSITORY, TESTS, containers, execute, ports
 
 pytestmark = pytest.mark.swarm
 
-STACK, FLOWAUTH_STACK = "byhand", "edgebyhand"
+STACK, FLOWAUTH_STACK = "selftest-byhand", "selftest-edgebyhand"
 FILES = ("flowdb.yml", "flowmachine.yml", "flowapi.yml", "flowetl.yml")
 FLOWAUTH_FILES = ("flowauth.yml", "letsencrypt.yml")
 PORTS = ports(22000)
@@ -93,7 +93,7 @@ def created(engine, names, given):
     if taken:
         pytest.skip(f"this swarm has secrets of somebody's deployment by hand: {', '.join(sorted(taken))}")
     for name, value in made.items():
-        subprocess.run(["docker", "secret", "create", name, "-"], input=value.encode(), check=True)
+        subprocess.run(["docker", "secret", "create", "--label", TESTS, name, "-"], input=value.encode(), check=True)
     yield made
     for name in names:
         engine.api.remove_secret(name)

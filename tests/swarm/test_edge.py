@@ -26,10 +26,10 @@ from tests.swarm.neighbour import mistake, neighbour
 
 pytestmark = pytest.mark.swarm
 
-STACK = "edge"
+STACK = "selftest-edge"
 HTTPS, HTTP = 22243, 22280
 NAME = "flowauth.example.org"
-AUTHORITY, INTERNET = "edge-authority", "edge-internet"
+AUTHORITY, INTERNET = "selftest-authority", "selftest-internet"
 """Services beside the stack: an ACME server, and what leads it from FlowAuth's name to this machine's ports."""
 OUTSIDER = "203.0.113.9"
 
@@ -398,7 +398,7 @@ exec caddy run --adapter caddyfile --config - <<CONFIGURATION
     skip_install_trust
     auto_https disable_redirects
 }
-https://edge-authority {
+https://selftest-authority {
     tls internal
     acme_server
 }

@@ -11,7 +11,7 @@ from tests.swarm.neighbour import mistake, neighbour
 
 pytestmark = pytest.mark.swarm
 
-STACK = "migkept"
+STACK = "selftest-kept"
 PORTS = {"FLOWAUTH_HOST_PORT": "22344", "EDGE_HTTP_PORT": "22381"}
 VOLUME = f"{STACK}_flowauth_postgres_data"
 DEPLOY = ("deploy", "--target", "flowauth")

@@ -26,7 +26,7 @@ from tests.swarm.test_flowauth_image import HASHER, OLD_TABLES
 
 pytestmark = pytest.mark.swarm
 
-STACK = "migold"
+STACK = "selftest-old"
 PORTS = {"FLOWAUTH_HOST_PORT": "22343", "EDGE_HTTP_PORT": "22380"}
 VOLUME = f"{STACK}_flowauth_postgres_data"
 DEPLOY = ("deploy", "--target", "flowauth")

@@ -28,7 +28,7 @@ from tests.swarm.neighbour import is_untouched, neighbour
 
 pytestmark = pytest.mark.swarm
 
-AUTH, API = "fautha", "fauthb"
+AUTH, API = "selftest-auth", "selftest-api"
 HTTPS, OF_API = 22443, 22494
 PASSWORD = Sensitive("sixteen violet umbrellas dancing")
 

@@ -77,7 +77,7 @@ def pulled(lines: str) -> list[str]:
 
 @pytest.fixture
 def here(tmp_path, engine) -> Iterator[Machine]:
-    with neighbour(tmp_path / "here", "interrupted", PORTS) as made:
+    with neighbour(tmp_path / "here", "selftest-interrupted", PORTS) as made:
         yield made
     recipe = images.recipes(made.folder / "images", ["redis"])["redis"]
     with suppress(APIError):

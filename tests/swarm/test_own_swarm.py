@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from secrets_quickstart.catalog.labels import MADE_BY
-from tests.swarm.machine import Machine, engine, objects
+from tests.swarm.machine import Machine, engine, make_swarm, objects
 from tests.swarm.neighbour import neighbour
 
 pytestmark = pytest.mark.swarm
@@ -18,7 +18,7 @@ TARGET = ("deploy", "--target", "flowdb")
 
 @pytest.fixture
 def here(no_swarm: None, tmp_path: Any) -> Iterator[Machine]:
-    with neighbour(tmp_path / "here", "alone", 21000) as made:
+    with neighbour(tmp_path / "here", "selftest-alone", 21000) as made:
         yield made
 
 
@@ -49,7 +49,7 @@ def test_a_deployment_makes_the_swarm_and_its_purge_takes_it_down(here):
 
 
 def test_a_swarm_that_somebody_else_made_is_used_and_left_alone(here):
-    engine().init_swarm("127.0.0.1", "127.0.0.1:2377", default_addr_pool=["10.88.0.0/16"], subnet_size=24)
+    make_swarm()
     cluster = engine().inspect_swarm()["ID"]
 
     assert "initialise" not in here.invoke(*TARGET).stderr
@@ -61,7 +61,7 @@ def test_a_swarm_that_somebody_else_made_is_used_and_left_alone(here):
 
 def test_our_swarm_outlives_the_purge_while_another_deployment_is_in_it(here, tmp_path):
     here.invoke(*TARGET)
-    with neighbour(tmp_path / "other", "beside", 21500) as other:
+    with neighbour(tmp_path / "other", "selftest-beside", 21500) as other:
         other.invoke(*TARGET)
 
         here.invoke("purge", "--stack", here.stack)

@@ -14,7 +14,7 @@ from tests.swarm.neighbour import is_untouched, mistake, neighbour
 
 pytestmark = pytest.mark.swarm
 
-STACK = "refused"
+STACK = "selftest-refused"
 FLOWDB = ("deploy", "--target", "flowdb")
 
 
@@ -105,6 +105,23 @@ def test_a_vault_on_a_full_disk_stays_as_it_was(machine, tmp_path):
         assert (disk / "vault").read_bytes() == before
         assert machine.invoke("secrets.show", "REDIS_PASSWORD", **there).stdout == first
         assert {path.name for path in disk.iterdir()} <= {"vault", "vault.lock", "filler"}
+
+
+def test_what_is_exported_to_a_full_disk_is_whole_or_not_there(machine, tmp_path):
+    there = {"FLOWKIT_VAULT": str(tmp_path / "state" / "vault")}
+    key = subprocess.run(["openssl", "genrsa", "4096"], capture_output=True, check=True).stdout
+    public = subprocess.run(["openssl", "pkey", "-pubout"], input=key, capture_output=True, check=True).stdout
+    machine.invoke("secrets.import", "PUBLIC_JWT_SIGNING_KEY", "-", stdin=public, **there)
+    with small_disk(tmp_path / "full", "8k") as disk:
+        fill(disk / "filler")
+
+        ended = machine.invoke("secrets.export-public", str(disk), expect=1, **there)
+
+        assert "no space left" in mistake(ended).lower()
+        assert [path.name for path in disk.iterdir()] == ["filler"]
+        (disk / "filler").unlink()
+        machine.invoke("secrets.export-public", str(disk), **there)
+        assert (disk / "PUBLIC_JWT_SIGNING_KEY.pem").read_bytes() == public
 
 
 def test_the_wrong_key_opens_nothing_and_changes_nothing(machine, tmp_path):

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.swarm
 
 TAGS = {row.tag_variable: row.tag for row in IMAGES if row.tag_variable}
 USED = {service.image for part in COMPONENTS for service in part.services}
-STACK = "official"
+STACK = "selftest-official"
 PORTS = ports(25500)
 
 
@@ -187,7 +187,7 @@ def test_auto_stays_with_the_official_images_that_run(machine):
 
 
 def test_auto_says_that_it_takes_local_images_where_no_registry_has_them(machine):
-    nowhere = {"FLOWKIT_IMAGES": "auto", "FLOWKIT_REGISTRY": "127.0.0.1:1/none", "FLOWKIT_STACK": "nowhere"}
+    nowhere = {"FLOWKIT_IMAGES": "auto", "FLOWKIT_REGISTRY": "127.0.0.1:1/none", "FLOWKIT_STACK": "selftest-nowhere"}
     ended = machine.invoke("plan", "--target", "flowdb", expect=2, **nowhere)
 
     assert "local ones:" in ended.stdout

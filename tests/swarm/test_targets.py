@@ -13,7 +13,7 @@ from tests.swarm.neighbour import neighbour
 
 pytestmark = pytest.mark.swarm
 
-STACK = "targets"
+STACK, BESIDE = "selftest-targets", "selftest-beside"
 NAMES = ("flowkit.api", "flow.api", "localhost", "127.0.0.1", "::1")
 PORT = 24090
 
@@ -132,12 +132,12 @@ def test_only_one_component_is_brought_back_when_it_alone_is_asked_for(machine):
 
 def test_another_stack_comes_and_goes_beside_it(machine, place):
     before = objects(STACK)
-    with neighbour(place / "two", "beside", 23000) as other:
+    with neighbour(place / "two", BESIDE, 23000) as other:
         other.invoke("deploy", "--target", "flowdb")
 
         assert other.value("FLOWDB_POSTGRES_PASSWORD") != machine.value("FLOWDB_POSTGRES_PASSWORD")
         assert objects(STACK) == before
-        other.invoke("purge", "--stack", "beside")
+        other.invoke("purge", "--stack", BESIDE)
 
     assert objects(STACK) == before
     assert machine.json("verify", "--target", "flowapi")["counts"]["obstacle"] == 0

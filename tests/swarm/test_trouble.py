@@ -14,7 +14,7 @@ from tests.swarm.neighbour import Cable, is_untouched, mistake, neighbour, watch
 
 pytestmark = pytest.mark.swarm
 
-STACK = "trouble"
+STACK = "selftest-trouble"
 FLOWDB = ("deploy", "--target", "flowdb")
 
 
@@ -34,7 +34,7 @@ def machine(place):
 @pytest.fixture(scope="module")
 def other(place, machine):
     """Another deployment, with a vault of its own, that was given the same directory."""
-    with neighbour(place / "two", "stranger", 25000, FLOWDB_DATA_DIR=str(place / "data")) as made:
+    with neighbour(place / "two", "selftest-stranger", 25000, FLOWDB_DATA_DIR=str(place / "data")) as made:
         yield made
 
 

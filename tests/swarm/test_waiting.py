@@ -20,7 +20,7 @@ from tests.swarm.machine import REPOSITORY
 
 pytestmark = pytest.mark.swarm
 
-STACK = "waiting"
+STACK = "selftest-waiting"
 TEXT = """
 version: "3.8"
 services:
