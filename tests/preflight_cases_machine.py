@@ -25,6 +25,11 @@ NO_DATABASE: dict[str, Any] = {
 NOT_BUILT: dict[str, Any] = {"images__missing": ("flowdb",), "images__without_base": True}
 WITHOUT_FLOWDB = ("flowmachine",)
 
+WITH_FLOWETL = ("flowdb", "flowetl")
+AIRFLOW = {"flowetl_webserver": GB // 4, "flowetl_worker": 450 << 20}
+SMALL = plan_flowdb(4 * GB, 2, {}, 2 * GB)
+LOGS = replace(ETL, variable="FLOWETL_HOST_LOG_DIR", path=Path("/srv/logs"), kind="directory", writable=True, owner=0)
+
 CASES = (
     warning("cpus", "one CPU", machine__cpus=1),
     fine("cpus", "8 CPUs", machine__cpus=1, engine__local=False),
@@ -42,6 +47,17 @@ CASES = (
         machine__available=GB,
         swarm__services=(Owned("flowkit_flowdb", "flowkit"),),
     ),
+    warning("memory-beside", "3.0 GB when they have", sizing=SMALL, beside={"flowmachine": 3 * GB}),
+    warning("memory-beside", "of which Airflow's 0.7 GB", sizing=SMALL, beside={**AIRFLOW, "flowmachine": 2 * GB}),
+    warning("memory-beside", "leaves 0.2 GB", sizing=plan_flowdb(4 * GB, 2, {"FLOWDB_MEMORY_LIMIT": 15 * GB // 4})),
+    warning(
+        "memory-beside",
+        "leaves 1.0 GB",
+        machine__memory=GB,
+        beside=AIRFLOW | {"flowetl_flower": GB},
+        wanted__components=("flowauth",),
+    ),
+    fine("memory-beside", "2.0 GB of 2.0 GB", sizing=SMALL, beside={"flowmachine": 2 * GB}),
     warning("memory-limits", "together may take 54.0 GB", wanted__memory_limits={"FLOWMACHINE_MEMORY_LIMIT": 30 * GB}),
     warning("memory-shared", "FLOWDB_SHM_SIZE is 1.0 GB", sizing=plan_flowdb(32 * GB, 8, {"FLOWDB_SHM_SIZE": GB})),
     warning("memory-pressure", "25 %", machine__memory_pressure=25.0),
@@ -72,6 +88,18 @@ CASES = (
     obstacle("disk-engine", "containers", engine_disk=replace(DISK, free=GB // 4)),
     warning("disk-engine", "logs", engine_disk=replace(DISK, free=GB)),
     skipped("disk-engine", "no engine", engine_disk=Unknown("no engine answers")),
+    obstacle(
+        "disk-logs",
+        "Airflow's logs needs 0.5 GB",
+        logs_disk=replace(DISK, free=GB // 4),
+        wanted__components=WITH_FLOWETL,
+    ),
+    warning("disk-logs", "4.0 GB free", logs_disk=replace(DISK, free=4 * GB), wanted__components=WITH_FLOWETL),
+    fine("disk-logs", "", wanted__components=WITH_FLOWETL),
+    skipped("disk-logs", "not deployed", logs_disk=replace(DISK, free=1)),
+    skipped("disk-logs", "no engine", logs_disk=Unknown("no engine answers"), wanted__components=WITH_FLOWETL),
+    obstacle("directories", "belongs to uid 0, and 1000 writes", directories=(replace(LOGS, entries=("scheduler",)),)),
+    fine("directories", "/srv/logs", directories=(replace(LOGS, entries=("lost+found",)),)),
     obstacle("directories", "is not a directory", directories=(replace(DATA, kind="other"),)),
     obstacle("directories", "may not be made", directories=(replace(ETL, creatable=False),)),
     obstacle("directories", "a database of uid 999", directories=(replace(DATA, owner=999),)),
@@ -125,5 +153,9 @@ CASES = (
         wanted__images="official",
     ),
     fine("images-registry", "has them", images__registry="registry.example.org", wanted__images="official"),
+    warning("images-airflow-group", "is 1000", wanted__airflow_group=1000, wanted__images="auto"),
+    fine("images-airflow-group", "1000", wanted__airflow_group=1000),
+    fine("images-airflow-group", "0", wanted__airflow_group=0, wanted__images="official"),
+    skipped("images-airflow-group", "not deployed"),
     skipped("images-registry", "cannot be listed", images=Unknown("the images cannot be listed")),
 )

@@ -131,6 +131,7 @@ SOUND = PreflightFacts(
     sizing=plan_flowdb(32 * GB, 8, {}),
     data_disk=DISK,
     engine_disk=DISK,
+    logs_disk=DISK,
     directories=(
         DirectoryFacts(
             "FLOWDB_DATA_DIR",
@@ -156,6 +157,7 @@ SOUND = PreflightFacts(
         fingerprints={("REDIS_PASSWORD", 1): "aa", ("FLOWDB_POSTGRES_PASSWORD", 1): "bb"},
         certificates=(LEAF,),
     ),
+    beside={"redis": GB // 128, "flowmachine": GB // 4, "flowapi": GB // 8},
     data=(FLOWDB_DATA, FLOWAUTH_DATA),
 )
 

@@ -42,3 +42,14 @@ def test_the_document_holds_everything(capsys):
     assert document["counts"]["obstacle"] == 1
     assert sum(document["counts"].values()) == len(document["findings"]) == len(preflight.CHECKS)
     assert {row["variable"] for row in document["sizing"]} == set(SOUND.sizing.values)
+    assert document["beside"] == SOUND.beside
+
+
+def test_what_the_other_services_take_is_shown_with_its_sum(capsys):
+    show(SOUND, preflight.run(SOUND), verbose=False)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["flowmachine", "256MB"] in lines
+    assert ["all", "392MB"] in lines
+    alone = but(beside={})
+    show(alone, preflight.run(alone), verbose=False)
+    assert "WHEN IDLE" not in capsys.readouterr().out

@@ -21,8 +21,9 @@ from secrets_quickstart.checks.facts_machine import (
     routing,
     starts_engine,
 )
-from secrets_quickstart.checks.facts_storage import directory_facts, disk_facts, existing, hosts_facts
+from secrets_quickstart.checks.facts_storage import directories_of, directory_facts, disk_facts, existing, hosts_facts
 from secrets_quickstart.checks.facts_wanted import Unknown
+from secrets_quickstart.checks.preflight import wanted
 from secrets_quickstart.settings import load
 
 ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -210,3 +211,31 @@ def test_a_hosts_file_that_cannot_be_used_is_a_problem_with_a_fix(tmp_path):
 
 def test_no_hosts_entry_is_looked_for_when_none_is_wanted(tmp_path):
     assert isinstance(hosts_facts(load(tmp_path, {"FLOWKIT_HOSTS_ENTRY": "false"})), Unknown)
+
+
+def test_the_directories_of_what_is_deployed_are_looked_at_with_their_services_user(tmp_path):
+    folders = {
+        name: str(tmp_path / name)
+        for name in ("FLOWDB_DATA_DIR", "FLOWDB_ETL_DIR", "FLOWETL_HOST_DAG_DIR", "FLOWETL_HOST_LOG_DIR")
+    }
+    chosen = load(tmp_path, {**folders, "FLOWETL_HOST_USER_ID": "1234"})
+    found = {item.variable: (item.uid, item.gid, item.writable) for item in directories_of(chosen, ("flowetl",))}
+    assert found == {"FLOWETL_HOST_DAG_DIR": (1234, 0, False), "FLOWETL_HOST_LOG_DIR": (1234, 0, True)}
+    both = [item.variable for item in directories_of(chosen, ("flowdb", "flowetl"))]
+    assert both == list(folders)
+    assert directories_of(load(tmp_path, {}), ("flowauth",)) == ()
+
+
+def test_anybody_may_make_a_directory_that_is_only_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1234)
+    missing = tmp_path / "dags"
+    assert directory_facts("FLOWETL_HOST_DAG_DIR", missing, 50000, 0, writable=False).creatable
+    assert not directory_facts("FLOWETL_HOST_LOG_DIR", missing, 50000, 0, writable=True).creatable
+
+
+def test_what_flowetl_brings_is_wanted(tmp_path):
+    want = wanted(load(tmp_path, {"FLOWETL_CELERY_PORT": "5556"}), ("flowdb", "flowetl"))
+    numbers = {port.variable: port.number for port in want.ports}
+    assert (numbers["FLOWETL_HOST_PORT"], numbers["FLOWETL_CELERY_PORT"]) == (8080, 5556)
+    assert want.airflow_group == 0
+    assert wanted(load(tmp_path, {}), ("flowdb",)).airflow_group is None

@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from secrets_quickstart.catalog.components import SERVICES
+from secrets_quickstart.catalog.memory import NEEDS
 from secrets_quickstart.catalog.variables.quantities import GB, MB
 from secrets_quickstart.host import resources
-from secrets_quickstart.host.resources import FlowdbSizing, plan_flowdb
+from secrets_quickstart.host.resources import FlowdbSizing, beside_flowdb, plan_flowdb
+from secrets_quickstart.settings import load
 
 patient = hypothesis_settings(deadline=None)  # a busy machine is no failure
 
@@ -131,6 +134,53 @@ def test_buffers_that_fit_the_machine_but_not_flowdbs_part_are_explained():
 
 def test_a_limit_above_the_machine_is_explained():
     assert "only 4096MB of memory" in sizing_of(3.8, 2, FLOWDB_MEMORY_LIMIT=8 * GB).obstacle()
+
+
+@patient
+@given(MACHINES, CPUS, st.integers(min_value=0, max_value=64 * GB))
+def test_flowdb_gives_way_to_the_others_down_to_half_of_the_memory_and_still_starts(memory, cpus, beside):
+    alone, sizing = plan_flowdb(memory, cpus, {}), plan_flowdb(memory, cpus, {}, beside)
+    assert sizing.obstacle() == ""
+    assert sizing.shared_memory <= sizing.memory_limit * 9 // 10
+    assert sizing.room == max(alone.room, min(beside, sizing.memory // 2))
+    assert sizing.shared_buffers == alone.shared_buffers
+
+
+@patient
+@given(MACHINES, MACHINES, CPUS, st.integers(min_value=0, max_value=64 * GB))
+def test_more_memory_never_means_less_beside_others(one, other, cpus, beside):
+    small, large = (plan_flowdb(memory, cpus, {}, beside).values for memory in sorted((one, other)))
+    assert all(small[name] <= large[name] for name in small)
+
+
+def test_on_4_gb_flowdb_has_3_gb_without_airflow_and_2_with_it(tmp_path):
+    chosen = load(tmp_path, {})
+    with_airflow = beside_flowdb(chosen, SERVICES)
+    without = {name: size for name, size in with_airflow.items() if not name.startswith("flowetl_")}
+    assert plan_flowdb(4 * GB, 2, {}, sum(without.values())).memory_limit == 3 * GB
+    assert plan_flowdb(4 * GB, 2, {}, sum(with_airflow.values())).memory_limit == 2 * GB
+    assert sum(with_airflow.values()) > 2 * GB
+
+
+def test_a_plan_that_others_have_changed_says_so():
+    reason = {row.name: row.reason for row in plan_flowdb(8 * GB, 2, {}, 3 * GB).rows()}["FLOWDB_MEMORY_LIMIT"]
+    assert "3072MB when idle" in reason
+    unchanged = {row.name: row.reason for row in plan_flowdb(8 * GB, 2, {}, GB).rows()}["FLOWDB_MEMORY_LIMIT"]
+    assert "but for a quarter" in unchanged
+
+
+def test_there_is_a_row_for_every_service_but_flowdb_and_those_that_end():
+    assert {need.service for need in NEEDS} == {
+        name for name, service in SERVICES.items() if name != "flowdb" and not service.runs_once
+    }
+
+
+def test_every_task_of_a_service_is_counted(tmp_path):
+    chosen = load(tmp_path, {"FLOWETL_WORKER_COUNT": "3", "FLOWAUTH_REPLICAS": "2"})
+    assert beside_flowdb(chosen, ("flowdb", "flowetl_worker", "flowauth", "flowetl_init")) == {
+        "flowauth": 2 * 140 * MB,
+        "flowetl_worker": 3 * 450 * MB,
+    }
 
 
 @pytest.fixture

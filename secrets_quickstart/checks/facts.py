@@ -5,7 +5,8 @@ No fact is a secret value: where one was looked at, the facts hold its name and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from secrets_quickstart.checks.data import Data
 from secrets_quickstart.checks.facts_custody import CustodyFacts
@@ -32,9 +33,13 @@ class PreflightFacts:
     """How much of this machine FlowDB is to take."""
     data_disk: DiskFacts | Unknown
     engine_disk: DiskFacts | Unknown
+    logs_disk: DiskFacts | Unknown
+    """Where Airflow's logs go."""
     directories: tuple[DirectoryFacts, ...]
     hosts: HostsFacts | Unknown
     images: ImageFacts | Unknown
     custody: CustodyFacts
+    beside: Mapping[str, int] = field(default_factory=dict)
+    """Bytes that the services beside FlowDB take when they are idle, by service."""
     data: tuple[Data, ...] = ()
     """Of each database that is deployed, with what the vault knows of it; empty when they could not be looked at."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,13 @@ from secrets_quickstart.host import hosts_file
 from secrets_quickstart.settings import Settings
 
 SHOWN = 5
+MOUNTED = (
+    ("flowdb", "FLOWDB_DATA_DIR", True),
+    ("flowdb", "FLOWDB_ETL_DIR", False),
+    ("flowetl", "FLOWETL_HOST_DAG_DIR", False),
+    ("flowetl", "FLOWETL_HOST_LOG_DIR", True),
+)
+"""Component, variable, and whether its services write there."""
 IMAGES_UID = 999
 """The uid and gid of the user postgres in both FlowDB images, where the stack file says no other."""
 
@@ -102,17 +109,19 @@ def existing(path: Path) -> Path:
     return next(above for above in (path, *path.parents) if os.path.lexists(above) and above.exists())
 
 
-def directories_of(settings: Settings) -> tuple[DirectoryFacts, ...]:
-    """The directories that FlowDB's stack file mounts."""
-    data = settings["FLOWDB_DATA_DIR"]
-    uid, gid = settings["FLOWDB_HOST_USER_ID"] or IMAGES_UID, settings["FLOWDB_HOST_GROUP_ID"]
-    gid = IMAGES_UID if gid is None else gid
-    wanted = [("FLOWDB_DATA_DIR", data, True), ("FLOWDB_ETL_DIR", settings["FLOWDB_ETL_DIR"], False)]
+def directories_of(settings: Settings, chosen: Collection[str]) -> tuple[DirectoryFacts, ...]:
+    """The directories that the stack files of these components mount."""
     return tuple(
-        directory_facts(variable, path, uid, gid, writable=writable)
-        for variable, path, writable in wanted
-        if path is not None
+        directory_facts(variable, settings[variable], *_user(settings, component), writable=writable)
+        for component, variable, writable in MOUNTED
+        if component in chosen and settings[variable] is not None
     )
+
+
+def _user(settings: Settings, component: str) -> tuple[int, int]:
+    """The uid and gid that the component's services run as."""
+    uid, gid = (settings[f"{component.upper()}_HOST_{name}_ID"] for name in ("USER", "GROUP"))
+    return uid or IMAGES_UID, IMAGES_UID if gid is None else gid
 
 
 def directory_facts(variable: str, path: Path, uid: int, gid: int, *, writable: bool) -> DirectoryFacts:
@@ -122,7 +131,8 @@ def directory_facts(variable: str, path: Path, uid: int, gid: int, *, writable: 
         status = path.stat()
     except FileNotFoundError:
         above = existing(path)
-        may = root or (above.is_dir() and os.access(above, os.W_OK | os.X_OK) and uid == os.geteuid())
+        ours = uid == os.geteuid() or not writable  # whoever makes one that is only read may own it
+        may = root or (above.is_dir() and os.access(above, os.W_OK | os.X_OK) and ours)
         return DirectoryFacts(variable, path, "missing", writable, uid, gid, creatable=may and above.is_dir())
     except NotADirectoryError:
         return DirectoryFacts(variable, path, "other", writable, uid, gid)

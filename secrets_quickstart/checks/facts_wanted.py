@@ -43,5 +43,7 @@ class Wanted:
     """Bytes that a service may take, by variable; FlowDB's is planned."""
     data_label: str = ""
     """The node label that pins FlowDB, or "" when it is not deployed."""
+    airflow_group: int | None = None
+    """The gid that Airflow is to run as, None when it is not deployed."""
     start_empty: bool = False
     """Whether the operator said that a database which has vanished is gone for good."""

@@ -66,9 +66,22 @@ def registry(facts: PreflightFacts) -> Outcome:
     return Ok(f"{images.registry} has them")
 
 
+def airflow_group(facts: PreflightFacts) -> Outcome:
+    group = facts.wanted.airflow_group
+    if group is None:
+        return Skip("FlowETL is not deployed")
+    if group and facts.wanted.images != "local":
+        return Warn(
+            f"FLOWETL_HOST_GROUP_ID is {group}, and the official FlowETL image lets only the group 0 write its files",
+            "take FLOWETL_HOST_GROUP_ID out of .env",
+        )
+    return Ok(f"{group}")
+
+
 CHECKS = (
     Check("images", "Is it known which images are there and which are to come?", folder),
     Check("images-base", "Can the image be made that local ones stand on?", base),
     Check("images-build", "Can local images be built?", buildkit),
     Check("images-registry", "Does the registry give us the official images that are missing?", registry),
+    Check("images-airflow-group", "Does Airflow run as the group that its image is made for?", airflow_group),
 )

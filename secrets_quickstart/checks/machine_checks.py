@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secrets_quickstart.catalog.memory import NEEDS
 from secrets_quickstart.checks.check import Check, Obstacle, Ok, Outcome, Skip, Warn
 from secrets_quickstart.checks.conditions import on_this_machine, with_engine
 from secrets_quickstart.checks.facts import PreflightFacts
@@ -16,8 +17,7 @@ MEMORY_PRESSURE = 10.0
 """Per cent of time lost to waiting for memory.  Linux' own examples act from there."""
 BUSY = 4.0
 """Processes in the run queue for each CPU above which health checks of a few seconds are missed."""
-
-
+WORKER = next(need.idle for need in NEEDS if need.service == "flowetl_worker")
 MEMORY_OBSTACLE, MEMORY_WARNING = 1700 << 20, 3700 << 20
 """A machine sold with 2 GB has 1.9; there PostgreSQL, FlowMachine (300 MB), redis and FlowAPI (100 MB) just fit."""
 OVERBOOKED = 1.5
@@ -170,6 +170,28 @@ def memory_available(facts: PreflightFacts) -> Outcome:
 
 
 @on_this_machine
+def memory_beside(facts: PreflightFacts) -> Outcome:
+    needed = sum(facts.beside.values())
+    room = facts.sizing.room if _has_flowdb(facts) else facts.machine.memory
+    if needed <= room:
+        return Ok(f"{gigabytes(needed)} of {gigabytes(room)}")
+    airflow = {name: size for name, size in facts.beside.items() if name.startswith("flowetl_")}
+    parts = f", of which Airflow's {gigabytes(sum(airflow.values()))}" if airflow else ""
+    fixes = ["add memory"]
+    if "FLOWDB_MEMORY_LIMIT" in facts.sizing.given:
+        fixes.append("take FLOWDB_MEMORY_LIMIT out of .env")
+    if airflow.get("flowetl_worker", 0) > WORKER:
+        fixes.append("lower FLOWETL_WORKER_COUNT")
+    elif airflow and "flowauth" in facts.beside:
+        fixes.append("leave FlowAuth to another machine")
+    return Warn(
+        f"the other services take {gigabytes(needed)}{parts} when they have nothing to do, "
+        f"and FlowDB leaves {gigabytes(room)}: expect swapping, or services stopped by the kernel",
+        ", or ".join(fixes),
+    )
+
+
+@on_this_machine
 def memory_limits(facts: PreflightFacts) -> Outcome:
     limits = dict(facts.wanted.memory_limits)
     if _has_flowdb(facts):
@@ -220,6 +242,7 @@ CHECKS = (
     Check("memory", "Is there memory for FlowKit at all?", memory_total),
     Check("memory-plan", "Can PostgreSQL start with the memory that it is told to take?", memory_plan),
     Check("memory-available", "Is that memory free now?", memory_available),
+    Check("memory-beside", "Is there room beside FlowDB for everything else?", memory_beside),
     Check("memory-limits", "Is there memory for all services at their limits?", memory_limits),
     Check("memory-shared", "Is the shared memory as large as the documentation wants?", shared_memory),
     Check("memory-pressure", "Has work been standing still for want of memory?", pressure),

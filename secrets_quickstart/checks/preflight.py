@@ -28,7 +28,7 @@ from secrets_quickstart.checks.facts_engine import EngineFacts, client_facts, en
 from secrets_quickstart.checks.facts_images import image_facts
 from secrets_quickstart.checks.facts_machine import kernel_facts, machine_facts
 from secrets_quickstart.checks.facts_storage import directories_of, disk_facts, hosts_facts
-from secrets_quickstart.checks.facts_swarm import swarm_facts
+from secrets_quickstart.checks.facts_swarm import SwarmFacts, swarm_facts
 from secrets_quickstart.checks.facts_wanted import PublishedPort, Unknown, Wanted
 from secrets_quickstart.checks.network_checks import SWARM_PORTS
 from secrets_quickstart.errors import EngineError, PreflightFailed, VaultError
@@ -70,6 +70,7 @@ def wanted(settings: Settings, chosen: Sequence[str], *, start_empty: bool = Fal
         address_pool=settings.text("FLOWKIT_ADDRESS_POOL") or "",
         memory_limits={name: settings[name] for name in settings if name in limits and settings[name]},
         data_label=settings["FLOWKIT_DATA_NODE_LABEL"],
+        airflow_group=settings["FLOWETL_HOST_GROUP_ID"] if "flowetl" in chosen else None,
         start_empty=start_empty,
     )
 
@@ -89,11 +90,13 @@ def gather(settings: Settings, chosen: Sequence[str], engine: Engine, *, start_e
         swarm = swarm_facts(engine, found)
         there = isinstance(found, EngineFacts)
         pictures = image_facts(settings, want, engine) if there else Unknown("no engine answers")
-        directories = directories_of(settings) if "flowdb" in chosen else ()
+        directories = directories_of(settings, chosen)
         root = found.root if isinstance(found, EngineFacts) else None
         base = settings["FLOWDB_DATA_DIR"] or root
+        logs = settings["FLOWETL_HOST_LOG_DIR"] or root
         has = resources.look()
         given = {name: settings[name] for name in resources.plan_flowdb(has.memory, has.cpus, {}).values}
+        beside = resources.beside_flowdb(settings, {*want.services, *_running(swarm, settings.stack)})
         return PreflightFacts(
             wanted=want,
             engine=found,
@@ -102,16 +105,27 @@ def gather(settings: Settings, chosen: Sequence[str], engine: Engine, *, start_e
             kernel=kernel.result(),
             machine=machine.result(),
             sizing=resources.plan_flowdb(
-                has.memory, has.cpus, {name: value for name, value in given.items() if value is not None}
+                has.memory,
+                has.cpus,
+                {name: value for name, value in given.items() if value is not None},
+                sum(beside.values()),
             ),
+            beside=beside,
             data_disk=disk_facts(base) if base is not None else Unknown("no engine says where its volumes are"),
             engine_disk=disk_facts(root) if root is not None else Unknown("no engine answers"),
+            logs_disk=disk_facts(logs) if logs is not None else Unknown("no engine answers"),
             directories=directories,
             hosts=hosts_facts(settings) if "flowapi" in chosen else Unknown("FlowAPI is not deployed"),
             images=pictures,
             custody=custody.result(),
             data=data_facts(settings, chosen, engine, vault.result()) if there else (),
         )
+
+
+def _running(swarm: SwarmFacts | Unknown, stack: str) -> set[str]:
+    """The stack's services that are there already."""
+    found = () if isinstance(swarm, Unknown) else swarm.services
+    return {item.name.removeprefix(f"{stack}_") for item in found if item.stack == stack}
 
 
 def data_facts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from secrets_quickstart.catalog.databases import FLOWDB
 from secrets_quickstart.checks.check import Check, Obstacle, Ok, Outcome, Skip, Warn
 from secrets_quickstart.checks.conditions import on_this_machine
-from secrets_quickstart.checks.data import Content
+from secrets_quickstart.checks.data import IGNORED, Content
 from secrets_quickstart.checks.facts import PreflightFacts
 from secrets_quickstart.checks.facts_storage import DirectoryFacts, DiskFacts
 from secrets_quickstart.checks.facts_wanted import Unknown
@@ -19,6 +19,8 @@ OLD_DATA_OBSTACLE = GB
 """A database that runs out of disk stops in the middle of a transaction."""
 BUILD_OBSTACLE, BUILD_WARNING = 3 * GB, 8 * GB
 """All local images are below 3 GB with what building leaves behind; then there are logs, and the next version."""
+LOGS_OBSTACLE, LOGS_WARNING = GB // 2, 5 * GB
+"""FlowKit's documentation says that Airflow's logs can grow very large: a task that cannot write its own fails."""
 RUN_OBSTACLE = GB // 2
 """With all images there: container layers and logs, which are rotated at 50 MB a service."""
 INODES_OBSTACLE, INODES_WARNING = 20_000, 200_000
@@ -103,6 +105,16 @@ def engine_disk(facts: PreflightFacts) -> Outcome:
     return _space(facts.engine_disk, RUN_OBSTACLE, 2 * GB, "containers and their logs", fix)
 
 
+@on_this_machine
+def logs_disk(facts: PreflightFacts) -> Outcome:
+    if "flowetl" not in facts.wanted.components:
+        return Skip("FlowETL is not deployed")
+    if isinstance(facts.logs_disk, Unknown):
+        return Skip(facts.logs_disk.why)
+    fix = "make room, set FLOWETL_HOST_LOG_DIR to a directory on a larger disk, or lower FLOWETL_LOG_DAYS"
+    return _space(facts.logs_disk, LOGS_OBSTACLE, LOGS_WARNING, "Airflow's logs", fix)
+
+
 def _fault(item: DirectoryFacts) -> tuple[str, str] | None:
     """What stops a service from using the directory, and what to do."""
     name = f"{item.path} ({item.variable})"
@@ -124,7 +136,7 @@ def _fault(item: DirectoryFacts) -> tuple[str, str] | None:
             f"{name} holds a database of uid {item.owner}, and FlowDB is to run as {item.uid}",
             f"set FLOWDB_HOST_USER_ID={item.owner} in .env, or: chown -R {item.uid}:{item.gid} {item.path}",
         )
-    if item.writable and item.owner != item.uid and not item.creatable:
+    if item.writable and item.owner != item.uid and (not item.creatable or set(item.entries) - IGNORED):
         return f"{name} belongs to uid {item.owner}, and {item.uid} writes there", owned
     if not item.writable and not _readable(item):
         return f"{name} cannot be read by uid {item.uid}", f"chmod o+rx {item.path}, or {owned}"
@@ -196,6 +208,7 @@ CHECKS = (
     Check("disk-data", "Is there room for FlowDB's data?", data_disk),
     Check("disk-data-kind", "Is it on a file system that a database can trust?", data_file_system),
     Check("disk-engine", "Is there room for images, containers and logs?", engine_disk),
+    Check("disk-logs", "Is there room for Airflow's logs?", logs_disk),
     Check("directories", "Can the services use the directories that are mounted into them?", directories),
     Check("data-directory", "Is FLOWDB_DATA_DIR empty, or a database?", data_directory),
     Check("hosts-entry", "Do flowkit.api and flow.api lead here?", hosts_entry),

@@ -1,14 +1,18 @@
-"""What this machine has, and what FlowDB is to make of it; not how FlowDB is told (that is `steps.sizing`)."""
+"""What this machine has, and what FlowDB is to make of it beside the other services; how FlowDB is told is in
+`steps.sizing`.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from secrets_quickstart.catalog.memory import NEEDS
 from secrets_quickstart.catalog.variables import BY_NAME
 from secrets_quickstart.catalog.variables.quantities import GB, MB, size_text
+from secrets_quickstart.settings import Settings
 
 MAX_CONNECTIONS = 200
 """In both FlowDB images."""
@@ -72,6 +76,13 @@ class FlowdbSizing:
     shm_size: int
     memory_limit: int
     given: frozenset[str]
+    beside: int = 0
+    """What other services take on this machine when they are idle."""
+
+    @property
+    def room(self) -> int:
+        """What is left to everything else when FlowDB takes all that it may."""
+        return max(0, self.memory - self.memory_limit)
 
     @property
     def backends(self) -> int:
@@ -121,7 +132,9 @@ class FlowdbSizing:
             "MAX_LOCKS_PER_TRANSACTION": "as many as fit in a sixteenth of the memory: these take "
             f"{_mb(self.lock_memory)} (the documentation's formula says {_mb(self.documented_lock_memory)})",
             "FLOWDB_SHM_SIZE": "room for the shared buffers and the locks, as the documentation wants",
-            "FLOWDB_MEMORY_LIMIT": "the memory but for a quarter, from 1GB to 16GB, for everything else",
+            "FLOWDB_MEMORY_LIMIT": "the memory but for a quarter, from 1GB to 16GB, for everything else"
+            if self.beside <= _spared(self.memory)
+            else f"the memory but for what the other services take, {_mb(self.beside)} when idle; half of it at least",
         }
         texts = self.environment() | {"FLOWDB_SHM_SIZE": size_text(self.shm_size)}
         return tuple(
@@ -159,8 +172,22 @@ def nominal(memory: int) -> int:
     return -(-memory // step) * step
 
 
-def plan_flowdb(memory: int, cpus: int, given: Mapping[str, int]) -> FlowdbSizing:
-    """How FlowDB should use a machine of `memory` bytes and `cpus` CPUs; pure.
+def _spared(memory: int) -> int:
+    """A quarter, from 1GB (or half) to 16GB."""
+    return min(max(memory // 4, min(GB, memory // 2)), 16 * GB)
+
+
+def beside_flowdb(settings: Settings, services: Collection[str]) -> dict[str, int]:
+    """What these services take beside FlowDB when they are idle: bytes of all tasks by service.
+
+    All are taken to run on this machine, which in a larger swarm is too many.
+    """
+    wanted = (need for need in NEEDS if need.service in services)
+    return {need.service: need.idle * (settings[need.count] if need.count else 1) for need in wanted}
+
+
+def plan_flowdb(memory: int, cpus: int, given: Mapping[str, int], beside: int = 0) -> FlowdbSizing:
+    """How FlowDB should use a machine of `memory` bytes and `cpus` CPUs on which other services take `beside`; pure.
 
     `given` are the values that the operator set, by variable; they are kept, and the rest is planned around them.
     Nothing is refused here: ask `obstacle`.
@@ -170,7 +197,7 @@ def plan_flowdb(memory: int, cpus: int, given: Mapping[str, int]) -> FlowdbSizin
     half = -(-max_cpus // 2)
     quarter = LARGEST_BUFFERS if memory >= LARGE_MACHINE else memory // 4
     buffers = given.get("SHARED_BUFFERS_SIZE", min(quarter, LARGEST_BUFFERS))
-    limit = given.get("FLOWDB_MEMORY_LIMIT", memory - min(max(memory // 4, min(GB, memory // 2)), 16 * GB))
+    limit = given.get("FLOWDB_MEMORY_LIMIT", memory - min(max(_spared(memory), beside), memory // 2))
     backends = MAX_CONNECTIONS + OTHER_BACKENDS + max_cpus
     affordable = memory // 16 // (backends * LOCK_BYTES)
     locks = max((step for step in LOCK_STEPS if step <= affordable), default=LOCK_STEPS[0])
@@ -188,6 +215,7 @@ def plan_flowdb(memory: int, cpus: int, given: Mapping[str, int]) -> FlowdbSizin
         shm_size=shm,
         memory_limit=limit,
         given=frozenset(given),
+        beside=beside,
     )
 
 

@@ -95,7 +95,8 @@ class Deployment:
         self._signing_key = signing_key
         self.images = image_sources.step(self.settings, engine, wanted_images(order), self.settings.images, tell)
         self._secrets = SecretsStep(engine, vault, settings.stack, order.components)
-        self._sizing = SizingStep(settings)
+        parts = (components.BY_NAME[name] for name in order.components)
+        self._sizing = SizingStep(settings, engine, [service.name for part in parts for service in part.services])
 
     def preparation(self) -> list[list[Step[Any]]]:
         """What comes before the stack, in lanes that do not need one another."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from secrets_quickstart.errors import HostError
 from secrets_quickstart.host import resources
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
+from secrets_quickstart.swarm import services
+from secrets_quickstart.swarm.engine import Engine
 
 PLANNED = (
     "SHARED_BUFFERS_SIZE",
@@ -29,21 +31,30 @@ class SizingFacts:
     machine: resources.Resources
     given: Mapping[str, int]
     """Values by variable; sizes in bytes."""
+    beside: int = 0
+    """Bytes that other services take when they are idle."""
 
     @property
     def sizing(self) -> resources.FlowdbSizing:
-        return resources.plan_flowdb(self.machine.memory, self.machine.cpus, self.given)
+        return resources.plan_flowdb(self.machine.memory, self.machine.cpus, self.given, self.beside)
 
 
 class SizingStep:
     name = "sizing"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, engine: Engine, services: Collection[str]) -> None:
+        """`services` will run; those of the stack that run already are counted too."""
         self._settings = settings
+        self._engine = engine
+        self._services = services
 
     def look(self) -> SizingFacts:
         given = {name: self._settings[name] for name in PLANNED if self._settings[name] is not None}
-        return SizingFacts(resources.look(), given)
+        running = (
+            services.state(self._engine, self._settings.stack).services if self._engine.membership().usable else ()
+        )
+        beside = resources.beside_flowdb(self._settings, {*self._services, *running})
+        return SizingFacts(resources.look(), given, sum(beside.values()))
 
     def plan(self, facts: SizingFacts) -> Plan:
         """Raises HostError if FlowDB could not start with what the operator set."""
@@ -68,5 +79,5 @@ class SizingStep:
 
 
 def _fix(facts: SizingFacts) -> str:
-    best = resources.plan_flowdb(facts.machine.memory, facts.machine.cpus, {}).environment()
+    best = resources.plan_flowdb(facts.machine.memory, facts.machine.cpus, {}, facts.beside).environment()
     return "change .env: " + ", ".join(f"{name}={best[name]}" for name in PLANNED if name in facts.given)

@@ -61,6 +61,7 @@ def as_document(target: str, facts: PreflightFacts, findings: Sequence[Finding])
             {"variable": row.name, "value": row.value, "reason": row.reason, "given": row.given}
             for row in (facts.sizing.rows() if "flowdb" in facts.wanted.components else ())
         ],
+        "beside": dict(facts.beside),
     }
 
 
@@ -82,3 +83,9 @@ def show(facts: PreflightFacts, findings: Sequence[Finding], *, verbose: bool) -
     if "flowdb" in facts.wanted.components:
         report.result("")
         report.table(("FLOWDB", "VALUE", "WHY"), [(row.name, row.value, row.reason) for row in facts.sizing.rows()])
+    if facts.beside:
+        report.result("")
+        report.table(
+            ("SERVICE", "MEMORY WHEN IDLE"),
+            [(name, f"{size >> 20}MB") for name, size in (*facts.beside.items(), ("all", sum(facts.beside.values())))],
+        )
