@@ -1,19 +1,28 @@
 """The whole life of a deployment, in order, each test going on from the one before it."""
 
 import hashlib
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from secrets_quickstart.catalog.components import COMPONENTS
+from secrets_quickstart.catalog.records import BY_NAME
 from secrets_quickstart.catalog.secrets import SECRETS
+from secrets_quickstart.clients.analyst import Analyst, Question
+from secrets_quickstart.clients.flowapi import Place
+from secrets_quickstart.material.sample_day import checksum_sql
+from secrets_quickstart.sensitive import Sensitive
 from tests.swarm.leaks import NO_SECRET, Watch, places, values_of
+from tests.swarm.loading import contents, hasten
 from tests.swarm.machine import PORTS, containers, engine, execute, objects
 
 pytestmark = pytest.mark.swarm
 
 STACK = "selftest-smoke"
 HOSTS = Path("/etc/hosts")
+DAY = date(2016, 1, 8)
+"""The day after the sample data's."""
 
 
 def files(folder):
@@ -56,7 +65,7 @@ def objects_without_swarm():
     return {kind: found[kind] for kind in ("services", "tasks", "secrets", "networks", "volumes") if found.get(kind)}
 
 
-STEPS = ("swarm", "values", "secrets", "directories", "hosts", "data", "stack", "links", "verify")
+STEPS = ("swarm", "values", "secrets", "directories", "dags", "hosts", "data", "stack", "links", "verify")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -117,6 +126,25 @@ def test_verification_asks_everything_and_is_content(machine):
     assert {item["status"] for item in findings} == {"ok"}
 
 
+@pytest.fixture(scope="module")
+def calls(machine):
+    """A file of calls of a day that FlowDB does not have, and what is in it."""
+    hasten(machine.folder / ".flowkit/dags/when_to_load.py")
+    machine.invoke("etl.sample", "--date", str(DAY), "--type", "calls", "--rows", "20000")
+    return contents(machine.folder / f".flowkit/etl/calls_{DAY:%Y%m%d}.csv")
+
+
+def test_a_day_is_loaded_by_its_dag_and_flowdb_has_the_rows_of_the_file(machine, calls):
+    [loaded] = machine.json("etl.run", "--date", str(DAY), "--type", "calls")
+
+    assert (loaded["type"], loaded["date"], loaded["state"]) == ("calls", str(DAY), "loaded")
+    counted = execute(STACK, "flowdb", "psql", "-Atc", checksum_sql(BY_NAME["calls"], DAY))
+    assert counted.strip() == f"{calls.rows}|{calls.checksum}"
+    assert calls.rows == 20000
+    [day] = [item for item in machine.json("etl.status", "--type", "calls") if item["date"] == str(DAY)]
+    assert day["state"] == "loaded"
+
+
 def test_the_logs_of_a_service_can_be_read(machine):
     assert "ready to accept connections" in machine.invoke("logs", "flowdb").stdout
 
@@ -165,6 +193,19 @@ def test_no_service_runs_as_root(machine):
     for item in containers(STACK):
         top = engine().top(item["Id"], ps_args="-eo uid,pid,args")
         assert "0" not in {row[0] for row in top["Processes"]}, item["Name"]
+
+
+def test_an_analyst_gets_the_numbers_of_the_file(machine, calls):
+    """Through flowclient, FlowAPI and FlowMachine, which takes up to two minutes to notice a new day."""
+    place = Place("127.0.0.1", int(PORTS["FLOWAPI_HOST_PORT"]), "flowkit.api", machine.value("cert-flowkit.pem"))
+    analyst = Analyst(place, Sensitive(machine.invoke("flowapi.token").stdout.strip()))
+    sample = [str(date(2016, 1, day)) for day in range(1, 8)]
+
+    found = analyst.ask(Question(str(DAY), "admin3", ("calls",)), {"calls": [*sample, str(DAY)], "sms": sample})
+
+    assert str(DAY) in found.dates["calls"]
+    assert {row["pcod"]: row["value"] for row in found.rows} == calls.subscribers
+    assert len(calls.subscribers) == 12
 
 
 def test_down_and_up_again_keeps_data_and_passwords(machine):
