@@ -48,8 +48,8 @@ class Airflow:
         self.changes: list[str] = []
         """Requests that changed something."""
 
-    def add_dag(self, name, cdr_type=None, *, paused=True, schedule=None):
-        self.dags[name] = {"cdr_type": cdr_type, "is_paused": paused, "schedule": schedule}
+    def add_dag(self, name, cdr_type=None, *, paused=True, schedule=None, catchup=True):
+        self.dags[name] = {"cdr_type": cdr_type, "is_paused": paused, "schedule": schedule, "catchup": catchup}
 
     def add_run(self, dag, day, state="success", *, name="", **tasks):
         """A run for a day (or a moment), with the states of its tasks, which are `state` if not given."""
@@ -107,7 +107,7 @@ class Airflow:
             case "GET", ["details"]:
                 kind = self.dags[name]["cdr_type"]
                 params = {"cdr_type": {"__class": "airflow.models.param.Param", "value": kind}} if kind else {}
-                return 200, {**self._dag(name), "params": params, "catchup": True}
+                return 200, {**self._dag(name), "params": params, "catchup": self.dags[name]["catchup"]}
             case "PATCH", []:
                 self.dags[name]["is_paused"] = body["is_paused"]
                 self.changes.append(f"unpause {name}")

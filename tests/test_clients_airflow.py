@@ -16,6 +16,7 @@ from secrets_quickstart.sensitive import Sensitive
 from tests import airflow_in_memory as fake
 from tests import verification_fakes as fakes
 
+FAILED = {"failed", "up_for_retry"}
 RIGHT, WRONG = Sensitive(fake.PASSWORD), Sensitive("wrong-one")
 DAY = date(2016, 1, 1)
 
@@ -105,7 +106,7 @@ def test_dags_say_what_they_load(airflow, admin):
     airflow.add_dag("other")
     assert admin.dags() == (
         Dag("load_calls", "calls", is_paused=False, schedule=""),
-        Dag("nightly", "sms", is_paused=True, schedule="@daily"),
+        Dag("nightly", "sms", is_paused=True, schedule="@daily", catches_up=True),
         Dag("other", "", is_paused=True, schedule=""),
     )
 
@@ -167,11 +168,11 @@ def test_a_run_that_has_ended_can_be_done_again(airflow, admin):
     assert admin.clear(run).is_active
 
 
-def test_failed_tasks_are_those_that_failed_by_themselves(airflow, admin):
+def test_tasks_of_all_runs_are_found_by_their_states(airflow, admin):
     airflow.add_dag("a", "calls", paused=False)
     airflow.add_run("a", "2016-01-01", "failed", create_staging_view="success", attach="upstream_failed")
     airflow.add_run("a", "2016-01-02", "running", extract="up_for_retry")
-    failed = admin.failed_tasks(["a"])
+    failed = admin.tasks_in(FAILED, ["a"])
     assert {(task.run[8:18], task.task) for task in failed} == {
         ("2016-01-01", "extract"),
         ("2016-01-01", "update_records"),
@@ -184,7 +185,7 @@ def test_a_tasks_log_is_its_own_words(airflow, admin):
     airflow.add_dag("a", "calls", paused=False)
     airflow.add_run("a", "2016-01-01", "failed")
     airflow.logs["a", "extract"] = "it went wrong\n"
-    [task] = [task for task in admin.failed_tasks(["a"]) if task.task == "extract"]
+    [task] = [task for task in admin.tasks_in(FAILED, ["a"]) if task.task == "extract"]
     assert admin.log(task) == "it went wrong\n"
 
 

@@ -61,7 +61,7 @@ def workers_answer(world: World) -> Outcome:
 
 
 def admin_signs_in(world: World) -> Outcome:
-    with _admin(world) as airflow:
+    with signed_in(world) as airflow:
         return Ok(f"sees {counted(len(airflow.dags()), 'DAG')}")
 
 
@@ -85,7 +85,7 @@ def flower_refuses_a_wrong_password(world: World) -> Outcome:
 
 
 def pool_is_there(world: World) -> Outcome:
-    with _admin(world) as airflow:
+    with signed_in(world) as airflow:
         slots = airflow.slots(POOL)
     if slots is None:
         return Obstacle(f"there is no pool {POOL}, so no file is ever loaded", INIT_FIX)
@@ -95,7 +95,7 @@ def pool_is_there(world: World) -> Outcome:
 
 
 def files_can_be_read(world: World) -> Outcome:
-    with _admin(world) as airflow:
+    with signed_in(world) as airflow:
         failures = airflow.import_failures()
     if failures:
         said = "; ".join(f"{failure.file}: {failure.reason}" for failure in failures)
@@ -149,7 +149,7 @@ def worker_reaches_flowdb(world: World) -> Outcome:
             return Obstacle("the answer has another form", fix)
 
 
-def _admin(world: World) -> AirflowClient:
+def signed_in(world: World) -> AirflowClient:
     """Airflow with its admin signed in; close it."""
     user, password = world.needed(ADMIN).text(), world.needed(ADMIN_PASSWORD)
     airflow = world.airflow()

@@ -6,7 +6,7 @@ The official FlowETL and the local one have the same interface: the page's sessi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
@@ -151,11 +151,11 @@ class AirflowClient:
         path = f"{_run(run.dag, run.id)}/taskInstances"
         return tuple(map(TaskInstance.read, self._rows(path, "task_instances", f"list the tasks of {run.dag}")))
 
-    def failed_tasks(self, dags: Sequence[str]) -> tuple[TaskInstance, ...]:
-        """Of all runs of these DAGs; also those that will be tried again."""
+    def tasks_in(self, states: Collection[str], dags: Sequence[str]) -> tuple[TaskInstance, ...]:
+        """Those of all runs of these DAGs that are in one of these states."""
         path = f"{API}/dags/~/dagRuns/~/taskInstances/list"
-        wanted = {"dag_ids": list(dags), "state": ["failed", "up_for_retry"]}
-        return tuple(map(TaskInstance.read, self._listed(path, "task_instances", "list tasks that failed", wanted)))
+        wanted = {"dag_ids": list(dags), "state": sorted(states)}
+        return tuple(map(TaskInstance.read, self._listed(path, "task_instances", "list tasks", wanted)))
 
     def log(self, task: TaskInstance) -> str:
         """What a task wrote at its last attempt, with Airflow's own words around it."""

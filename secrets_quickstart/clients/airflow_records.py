@@ -37,6 +37,8 @@ class Dag:
     is_paused: bool
     schedule: str
     """In Airflow's words; "" if it runs only when it is told to."""
+    catches_up: bool = False
+    """Whether it runs for every day of its schedule since its start date, once it is not paused."""
 
     @classmethod
     def read(cls, reply: Mapping[str, Any]) -> Dag:
@@ -47,6 +49,7 @@ class Dag:
             str(kind.get("value") or ""),
             bool(reply["is_paused"]),
             str(schedule.get("value") or reply.get("timetable_description") or "scheduled") if schedule else "",
+            bool(schedule and reply.get("catchup")),
         )
 
 

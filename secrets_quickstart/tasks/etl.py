@@ -5,6 +5,7 @@ What is done to Airflow's own database is in `operations.airflow_migration`.
 
 from __future__ import annotations
 
+from datetime import date as calendar_date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 from secrets_quickstart import report
-from secrets_quickstart.errors import HostError
-from secrets_quickstart.tasks.task import ROOT, agree, settings, task
+from secrets_quickstart.errors import HostError, UsageError
+from secrets_quickstart.tasks.task import ROOT, agree, duration, settings, task
 
 if TYPE_CHECKING:
     from secrets_quickstart.operations.airflow_migration import Dumped
@@ -82,6 +83,80 @@ def sample(
         report.result(f"{item.path}: {report.counted(item.expected.rows, 'row')}, {item.outcome.value}")
 
 
+@task(
+    iterable=["type"],
+    help={
+        "date": "The day, such as 2016-01-31.",
+        "type": "What to load, such as calls; may be given several times (all that a DAG loads if not given).",
+        "dag": "The DAG to use, where more than one loads the same type.",
+        "again": "Load it although it is loaded already.",
+        "wait": "Follow for so long at most: 90s, 10m, 2h, 1d (until the end if not given); the load goes on then.",
+        "json": JSON,
+    },
+)
+def run(
+    _c: Context,
+    date: str = "",
+    type: list[str] | None = None,  # noqa: A002  # the flag's name
+    dag: str = "",
+    again: bool = False,
+    wait: str = "",
+    json: bool = False,
+) -> None:
+    """Have Airflow load a day, and follow it to its end (exit status 1 if it fails)."""
+    from secrets_quickstart.operations import etl_following, etl_runs
+
+    order = etl_runs.Order(_day("--date", date), type or (), dag, again)
+    patience = duration("--wait", wait) if wait else None
+    with report.progress(f"loading {order.day}") as board:
+        ended = etl_runs.run(settings(), order, etl_following.Tell(report.say, board.update), patience)
+    if json:
+        report.document([item.document() for item in ended])
+    else:
+        for item in ended:
+            report.result(f"{item.type} of {item.day}: {item.detail}")
+    etl_runs.require(ended)
+
+
+@task(
+    iterable=["type"],
+    help={
+        "since": "The first day to show, such as 2016-01-01.",
+        "until": "The last one.",
+        "type": "Only this type, such as calls; may be given several times.",
+        "checks": "Show what each QA check found.",
+        "json": JSON,
+    },
+)
+def status(
+    _c: Context,
+    since: str = "",
+    until: str = "",
+    type: list[str] | None = None,  # noqa: A002  # the flag's name
+    checks: bool = False,
+    json: bool = False,
+) -> None:
+    """Show which days of which type are loaded, running, failed or missing, and what the QA checks found."""
+    from secrets_quickstart.operations import etl_days
+
+    choice = etl_days.Choice(
+        _day("--since", since) if since else calendar_date.min,
+        _day("--until", until) if until else calendar_date.max,
+        type or (),
+    )
+    days = etl_days.status(settings(), choice)
+    if json:
+        report.document([day.document() for day in days])
+    elif checks:
+        found = [(day.type, day.day, name, outcome) for day in days for name, outcome in sorted(day.checks.items())]
+        report.table(("TYPE", "DATE", "CHECK", "OUTCOME"), found)
+    elif days:
+        columns = ("TYPE", "DATE", "STATE", "LOADED", "ROWS", "CHECKS", "DETAIL")
+        report.table(columns, map(etl_days.cells, etl_days.gathered(days)))
+    else:
+        report.result("no day is loaded, and none has been tried")
+
+
 @task(help={"folder": FOLDER, "json": "Print one JSON document."})
 def dump_airflow(_c: Context, folder: str = "", json: bool = False) -> None:
     """Dump Airflow's database, which another Airflow changes for good as it starts."""
@@ -126,8 +201,11 @@ def _tell(done: Dumped, *, json: bool) -> None:
         report.result(f"next: {line}")
 
 
+
+
+
 def _path(text: str) -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-ns = Collection("etl", init, sample, dump_airflow, restore_airflow)
+ns = Collection("etl", init, sample, run, status, dump_airflow, restore_airflow)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,15 @@ def of_this_machine(problem: OSError) -> HostError:
         why=(problem.strerror or type(problem).__name__).lower(),
         fix="make room or give the right, then run this again: nothing is lost",
     )
+
+
+def duration(flag: str, text: str) -> timedelta:
+    """Raises UsageError for one that is not understood."""
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+    number, unit = text[:-1], text[-1:]
+    if number.isdecimal() and len(number) < 7 and unit in units:
+        return timedelta(**{units[unit]: int(number)})
+    raise UsageError(f"{flag} {text} is not understood", fix="write it like 90s, 10m, 2h or 1d")
 
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
-
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import NotConverged, UsageError
-from secrets_quickstart.tasks.task import settings, task
+from secrets_quickstart.tasks.task import duration, settings, task
 
 
 @task(help={"json": "Print one JSON document."})
@@ -55,17 +52,9 @@ def logs(_c: Context, service: str, follow: bool = False, since: str = "", tail:
             f"the stack {chosen.stack} has no service {service}",
             fix=f"choose one of {', '.join(known)}" if known else "bring the stack up: invoke deploy",
         )
-    start = engine.now() - _duration(since) if since else None
+    start = engine.now() - duration("--since", since) if since else None
     for line in written.follow(engine, known[service], tail=tail or None, since=start, keep_on=follow):
         report.result(line)
-
-
-def _duration(text: str) -> timedelta:
-    units: dict[str, Any] = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-    number, unit = text[:-1], text[-1:]
-    if not number.isdigit() or unit not in units:
-        raise UsageError(f"--since {text} is not understood", fix="write it like 90s, 10m, 2h or 1d")
-    return timedelta(**{units[unit]: int(number)})
 
 
 ns = Collection(status, logs)

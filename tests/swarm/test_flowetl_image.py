@@ -136,7 +136,7 @@ def test_a_day_that_fails_says_why_and_can_be_run_again(running):
         run = client.trigger("calls", day)
         assert client.trigger("calls", day).id == run.id
         assert eventually(partial(ended, run), 120).state == "failed"
-        [failed] = client.failed_tasks(["calls"])
+        [failed] = client.tasks_in({"failed"}, ["calls"])
         assert failed.has_failed
         assert "CALLS_20160102.csv" in airflow_log.reason(client.log(failed))[0]
         again = client.clear(run)
