@@ -172,6 +172,17 @@ def test_an_airflow_that_is_gone_for_a_moment_is_waited_for(stack, capsys):
     assert "loaded, 500 rows" in capsys.readouterr().out
 
 
+def test_a_scheduler_that_is_gone_is_named_while_nothing_goes_on(stack, capsys, monkeypatch):
+    monkeypatch.setattr(etl_following, "STILL", 0.0)
+    stack.airflow.states["scheduler"] = "unhealthy"
+    play, turns = stack.airflow.play, iter(range(3))
+    stack.airflow.play = lambda run: play(run) if next(turns, None) is None else None
+    run(type=["calls"])
+    said = capsys.readouterr()
+    assert "nothing goes on: Airflow's scheduler is unhealthy" in said.err
+    assert "loaded, 500 rows" in said.out
+
+
 def test_an_airflow_that_stays_away_is_an_error(stack, capsys, monkeypatch):
     monkeypatch.setattr(etl_following, "UNHEARD", 0.0)
 

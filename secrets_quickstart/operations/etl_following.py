@@ -21,6 +21,9 @@ EVERY = 2.0
 UNHEARD = 120.0
 """Seconds for which Airflow may not answer while a run is followed: it is restarted in less."""
 
+STILL = 60.0
+"""Seconds in which nothing changes, after which it is asked whether anybody is at work."""
+
 AT_MOST = 3
 """Names of tasks in a line of progress."""
 
@@ -85,9 +88,10 @@ class Followed:
 
 def follow(airflow: AirflowClient, runs: Sequence[Followed], tell: Tell, patience: timedelta | None) -> None:
     """Look until all have ended, or patience does.  Raises ServiceError when Airflow is not heard of for long."""
-    begun = heard = time.monotonic()
+    begun = heard = moved = time.monotonic()
     end = None if patience is None else begun + patience.total_seconds()
     active = list(runs)
+    words: dict[str, str] = {}
     while active:
         try:
             for one in active:
@@ -97,13 +101,25 @@ def follow(airflow: AirflowClient, runs: Sequence[Followed], tell: Tell, patienc
                     for line in failure.log:
                         tell.say(f"  | {line}")
             heard = time.monotonic()
+            if heard - moved > STILL:
+                _say_who_is_not_at_work(airflow, tell)
+                moved = heard
         except (Refused, Forbidden):
             raise
         except ServiceError:
             if time.monotonic() - heard > UNHEARD:
                 raise
-        tell.board({one.dag.cdr_type: one.words for one in runs})
+        before, words = words, {one.dag.cdr_type: one.words for one in runs}
+        tell.board(words)
+        if words != before:
+            moved = time.monotonic()
         active = [one for one in active if one.run.is_active]
         if not active or (end is not None and time.monotonic() >= end):
             return
         time.sleep(EVERY)
+
+
+def _say_who_is_not_at_work(airflow: AirflowClient, tell: Tell) -> None:
+    """Without a scheduler runs stand still, and nothing else says so."""
+    if (state := airflow.health().scheduler) != "healthy":
+        tell.say(f"nothing goes on: Airflow's scheduler is {state or 'not there'}; see invoke logs flowetl_scheduler")

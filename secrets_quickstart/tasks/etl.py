@@ -201,7 +201,11 @@ def _tell(done: Dumped, *, json: bool) -> None:
         report.result(f"next: {line}")
 
 
-
+def _day(flag: str, text: str) -> calendar_date:
+    try:
+        return calendar_date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text or 'nothing'} is no date", fix=f"give the day as in {flag} 2016-01-31") from None
 
 
 def _path(text: str) -> Path | None:
