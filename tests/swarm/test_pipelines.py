@@ -1,5 +1,6 @@
 """The example DAGs on a real engine: what they load, what they wait for, and what they leave alone when they fail."""
 
+import gzip
 import json
 import re
 import shutil
@@ -153,6 +154,52 @@ def test_a_file_that_comes_late_and_slowly_is_loaded_when_it_is_complete(pipelin
 
     assert set(states.values()) == {"SUCCESS"}, log
     assert pipelines.rows("calls", day) == (sample.rows, expected(sample).checksum)
+
+
+OTHERS = '''
+from flowetl.util import create_dag
+from when_to_load import OPTIONS, complete
+FILENAME = "/etl/{{ ds }}.gz"
+dag = create_dag(
+    dag_id="load_other", cdr_type="sms", filename=FILENAME, program="zcat", delimiter=";", header=False, null="NA",
+    encoding="encoding 'LATIN1'",
+    fields={"at": "TEXT", "direction": "TEXT", "who": "TEXT", "site": "TEXT", "sector": "TEXT"},
+    extract_sql="""
+        SELECT NULL::TEXT AS id, (direction = 'O') AS outgoing, at::TIMESTAMP AT TIME ZONE 'UTC' AS datetime,
+            NULL::TEXT AS network, who AS msisdn, NULL::TEXT AS msisdn_counterpart,
+            site || '-' || sector AS location_id, NULL::TEXT AS imsi, NULL::TEXT AS imei, NULL::NUMERIC(8) AS tac,
+            NULL::NUMERIC AS operator_code, NULL::NUMERIC AS country_code
+        FROM {{ staging_table }} WHERE who <> 'test'
+    """,
+    **OPTIONS,
+)
+complete(dag, FILENAME)
+'''
+"""With what the guide says of files that are otherwise."""
+
+
+def test_a_file_that_is_otherwise_is_loaded_as_the_guide_says(pipelines):
+    day = date(2016, 1, 14)
+    (pipelines.dags / "load_other.py").write_text(OTHERS)
+    (pipelines.dags / "qa_checks" / "sms").mkdir(parents=True)
+    (pipelines.dags / "qa_checks" / "sms" / "count_accents.sql").write_text(
+        "SELECT count(*) FROM {{ final_table }} WHERE location_id LIKE 'É%'"
+    )
+    lines = ["00:30:00+02;O;a;École;1", "23:30:00+02;I;b;NA;1", "12:00:00+02;I;test;École;1"]
+    content = "".join(f"{day} {line}\n" for line in lines)
+    (pipelines.etl / "2016-01-14.gz").write_bytes(gzip.compress(content.encode("latin1")))
+
+    states, log = pipelines.load("other", day)
+
+    assert set(states.values()) == {"SUCCESS"}, log
+    row = "json_build_array(datetime, outgoing, msisdn, location_id)"
+    (found,) = pipelines.ask_flowdb(f"SELECT json_agg({row} ORDER BY datetime) FROM events.sms_20160114")
+    assert found == [
+        ["2016-01-14T00:30:00+00:00", True, "a", "École-1"],
+        ["2016-01-14T23:30:00+00:00", False, "b", None],
+    ]
+    checked = "SELECT outcome FROM etl.deduped_post_etl_queries WHERE type_of_query_or_check LIKE 'count_accents%'"
+    assert pipelines.ask_flowdb(checked) == ("1",)
 
 
 def changed(change):
