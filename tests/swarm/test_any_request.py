@@ -54,7 +54,9 @@ MADE_UP = settings(
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
     with neighbour(tmp_path_factory.mktemp("any") / "here", STACK, 22000, **PORTS, FLOWDB_SAMPLE_DATA="true") as made:
-        made.invoke("deploy", "--target", "flowkit")
+        for target in ("flowapi", "flowauth"):  # all of FlowKit would start an Airflow, too
+            made.invoke("deploy", "--target", target)
+        made.invoke("flowauth.link")
         yield made
 
 
