@@ -205,10 +205,10 @@ def test_a_dag_that_would_begin_with_years_is_not_switched_on(stack, capsys):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"type": ["mds"]}, "no DAG loads mds"),
-        ({"dag": "nix"}, "the DAG nix is not there"),
+        ({"type": ["mds"]}, "knows no DAG that loads mds"),
+        ({"dag": "nix"}, "Airflow knows no DAG nix"),
         ({"dag": "tidy_up"}, "the DAG tidy_up loads no records"),
-        ({"dag": "load_sms", "type": ["calls"]}, "no DAG loads calls"),
+        ({"dag": "load_sms", "type": ["calls"]}, "knows no DAG that loads calls"),
         ({"date": "yesterday"}, "yesterday is no date"),
         ({"date": ""}, "nothing is no date"),
         ({"wait": "soon"}, "--wait soon is not understood"),
@@ -223,6 +223,16 @@ def test_what_cannot_be_done_is_wrong_usage_and_nothing_is_begun(stack, capsys, 
 def test_a_file_that_airflow_cannot_read_is_named_where_its_dag_is_missed(stack, capsys):
     stack.airflow.import_errors = [{"filename": "/opt/airflow/dags/load_mds.py", "stack_trace": "T\nNameError: dg"}]
     assert "load_mds.py cannot be read: NameError: dg" in failure(capsys, type=["mds"])[1].err
+
+
+def test_a_dag_that_is_missed_may_be_too_new(stack, capsys):
+    stack.airflow.dags.clear()
+    code, said = failure(capsys)
+    assert (code, "Airflow looks for new files twice a minute" in said.err, "invoke etl.init" in said.err) == (
+        2,
+        True,
+        True,
+    )
 
 
 def test_of_two_dags_for_one_type_one_has_to_be_chosen(stack, capsys):

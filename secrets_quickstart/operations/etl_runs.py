@@ -16,6 +16,7 @@ from secrets_quickstart.operations.etl_session import Session, etl_session
 from secrets_quickstart.settings import Settings
 
 EXAMPLES_FIX = "put one into the DAG folder: invoke etl.init writes examples"
+LOOKS = "Airflow looks for new files twice a minute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def require(ended: Sequence[Ended]) -> None:
     if not failed:
         return
     raise ServiceError(
-        f"{' and '.join(f'{item.type} of {item.day}' for item in failed)} did not load as they should",
+        f"{', '.join(item.type for item in failed)} of {failed[0].day} did not load as they should",
         why="; ".join(f"{item.type}: {item.detail}" for item in failed),
         fix=f"see invoke etl.status; when the cause is gone: invoke etl.run --date {failed[0].day}",
         log=tuple(
@@ -111,15 +112,17 @@ def _chosen(airflow: AirflowClient, order: Order) -> list[Dag]:
     loading = [dag for dag in every if dag.cdr_type and order.dag in {"", dag.id}]
     known = sorted({dag.cdr_type for dag in loading})
     if order.dag and not loading:
-        what = "loads no records" if any(dag.id == order.dag for dag in every) else "is not there"
-        raise UsageError(f"the DAG {order.dag} {what}", why=_unread(airflow), fix=_choice(every))
+        if any(dag.id == order.dag for dag in every):
+            why = "FlowETL's create_dag did not make it"
+            raise UsageError(f"the DAG {order.dag} loads no records", why=why, fix=_choice(every))
+        raise UsageError(f"Airflow knows no DAG {order.dag}", why=_why_missed(airflow), fix=_choice(every))
     if not known:
-        raise UsageError("Airflow has no DAG that loads records", why=_unread(airflow), fix=EXAMPLES_FIX)
+        raise UsageError("Airflow knows no DAG that loads records", why=_why_missed(airflow), fix=EXAMPLES_FIX)
     for wanted in order.types:
         if wanted not in known:
             raise UsageError(
-                f"no DAG loads {wanted}",
-                why=_unread(airflow),
+                f"Airflow knows no DAG that loads {wanted}",
+                why=_why_missed(airflow),
                 fix=f"choose among {', '.join(known)}, or {EXAMPLES_FIX}",
             )
     chosen = []
@@ -132,9 +135,10 @@ def _chosen(airflow: AirflowClient, order: Order) -> list[Dag]:
     return chosen
 
 
-def _unread(airflow: AirflowClient) -> str:
+def _why_missed(airflow: AirflowClient) -> str:
+    """Why a DAG is not known that somebody expects."""
     failures = airflow.import_failures()
-    return "; ".join(f"{failure.file} cannot be read: {failure.reason}" for failure in failures)
+    return "; ".join(f"{failure.file} cannot be read: {failure.reason}" for failure in failures) or LOOKS
 
 
 def _choice(dags: Sequence[Dag]) -> str:
