@@ -24,7 +24,7 @@ from tests.swarm.neighbour import is_untouched, neighbour
 
 pytestmark = pytest.mark.swarm
 
-STACK, FIRST_PORT = "etlstack", 20000
+STACK, FIRST_PORT = "selftest-flowetl", 20000
 PORTS = published(FIRST_PORT)
 DAY, ROWS = date(2016, 1, 1), 24
 DAG = f"""
