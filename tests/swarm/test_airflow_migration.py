@@ -150,6 +150,15 @@ def test_an_airflow_1_in_a_stopped_volume_is_refused_with_the_documented_advice(
     assert is_a_refusal(outcome, "Airflow 1", "1.16", "strongly recommends a backup", "invoke etl.dump-airflow")
 
 
+def test_a_deployment_ends_before_it_has_begun(machine):
+    said = mistake(machine.invoke("deploy", "--target", "flowetl", expect=3))
+
+    assert "Airflow 1" in said
+    assert "invoke etl.dump-airflow" in said
+    assert list(containers(STACK)) == []
+    assert not (machine.folder / ".flowkit" / STACK / "vault").exists()
+
+
 def test_one_that_runs_is_refused_as_well(machine):
     with running():
         assert is_a_refusal(found(machine), "Airflow 1")
