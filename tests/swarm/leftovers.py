@@ -10,8 +10,6 @@ import contextlib
 import fcntl
 import os
 import re
-import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +25,7 @@ from secrets_quickstart.swarm.services import NAMESPACE
 from secrets_quickstart.swarm.watching import remove_and_wait
 from tests.swarm.machine import OURS, TESTS
 
-LOCK = Path(tempfile.gettempdir()) / "flowkit-selftest.lock"
+LOCK = Path("/run/flowkit-selftest.lock")
 HOSTS = Path("/etc/hosts")
 
 
@@ -70,11 +68,15 @@ def strangers(api: Any) -> list[str]:
 
 
 def _end_processes(prefix: str) -> None:
-    """What the tests start lives on without them, and would bring back what is taken away."""
+    """What the tests start lives on without them, and would bring back what is taken away: a child of init then.
+
+    The children of a living run are left to it; it may be at work on another engine.
+    """
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.environ().get("FLOWKIT_STACK", "").startswith(prefix):
-                process.send_signal(signal.SIGKILL)
+            if process.ppid() == 1 and process.environ().get("FLOWKIT_STACK", "").startswith(prefix):
+                for each in (process, *process.children(recursive=True)):
+                    each.kill()
                 process.wait(10)
 
 

@@ -1,14 +1,13 @@
 """What a killed run of the tests leaves is taken away, and nothing that is somebody else's."""
 
 import subprocess
-from pathlib import Path
 
+import psutil
 import pytest
 
 from secrets_quickstart.catalog.labels import STACK
 from secrets_quickstart.host import hosts_file
 from tests.swarm import leftovers
-from tests.swarm.eventually import eventually
 from tests.swarm.machine import engine as api
 from tests.swarm.machine import objects
 from tests.swarm.neighbour import KINDS, is_untouched, neighbour
@@ -61,13 +60,19 @@ def test_the_swarm_goes_too_when_nobody_else_uses_it(here, hosts, engine):
 
 
 def test_a_deployment_whose_tests_were_killed_is_ended_and_no_other(here, hosts, engine):
-    other = subprocess.Popen(["sleep", "60"], env={"FLOWKIT_STACK": "flowkit", "PATH": "/usr/bin:/bin"})
-    with here.start(*TARGET) as orphan:
-        eventually(lambda: b"FLOWKIT_STACK" in Path(f"/proc/{orphan.pid}/environ").read_bytes())
-
+    orphan, operators = (orphaned(stack) for stack in (here.stack, "flowkit"))
+    with here.start("logs", "flowdb") as living:
         leftovers.take_away(engine, PREFIX, hosts[0])
 
-        assert not Path(f"/proc/{orphan.pid}").exists()
-    assert other.poll() is None
-    other.kill()
-    other.wait()
+        assert living.wait() != -9
+    assert not psutil.pid_exists(orphan)
+    assert psutil.pid_exists(operators)
+    psutil.Process(operators).kill()
+
+
+def orphaned(stack):
+    """The number of a process whose parent has ended, and which is about that stack."""
+    program = ["sh", "-c", "sleep 300 >/dev/null 2>&1 & echo $!"]
+    environment = {"FLOWKIT_STACK": stack, "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
+    return int(done.stdout)
