@@ -31,8 +31,6 @@ REMOVE_NOTHING = "Show what would be removed, and remove nothing (exit status 2 
 
 
 @task(
-    positional=["names"],
-    optional=["names"],
     help={"names": f"{NAMES} (all: {', '.join(EVERY)}).", "dry_run": BUILD_NOTHING},
 )
 def build(_c: Context, names: str = "", dry_run: bool = False) -> None:
@@ -40,7 +38,7 @@ def build(_c: Context, names: str = "", dry_run: bool = False) -> None:
     _bring_about("local", _chosen(names, EVERY), dry_run=dry_run)
 
 
-@task(positional=["names"], optional=["names"], help={"names": f"{NAMES} (all: {', '.join(OFFICIAL)})."})
+@task(help={"names": f"{NAMES} (all: {', '.join(OFFICIAL)})."})
 def pull(_c: Context, names: str = "") -> None:
     """Pull what the official images' tags stand for now; the next deploy brings it to the services."""
     chosen = settings()
