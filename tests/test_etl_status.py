@@ -65,10 +65,11 @@ def test_days_between_are_missing_for_each_type_by_itself(stack, capsys):
         ("ingested", "failed", {}, ("loaded", "the last run failed: extract")),
         ("quarantine", "success", {}, ("failed", "FlowDB has it as quarantine")),
         (None, "queued", {}, ("running", "queued")),
+        (None, "running", {}, ("running", "")),
         (None, "running", {"extract": "running"}, ("running", "extract")),
         (None, "running", {"extract": "up_for_reschedule"}, ("running", "extract waits")),
         (None, "running", {"extract": "up_for_retry"}, ("running", "extract failed and will be tried again")),
-        ("ingested", "running", {"extract": "running"}, ("running", "extract; loaded before")),
+        ("ingested", "running", {"extract": "running"}, ("running", "extract; queries see it already")),
     ],
 )
 def test_a_day_is_judged_by_both(stack, capsys, record, run, states, expected):

@@ -188,7 +188,8 @@ def _judged(cdr_type: str, day: date, record: Record | None, run: Run | None, ta
         return Day(cdr_type, day, state, "; ".join(filter(None, details)), when, dag, name)
 
     if run is not None and run.is_active:
-        return be(State.RUNNING, doing(tasks) or run.state, "loaded before" if when else "")
+        at = doing(tasks) or (run.state if run.state != State.RUNNING.value else "")
+        return be(State.RUNNING, at, "queries see it already" if when else "")
     failed = _failed(tasks) if run is not None and run.state == "failed" else ""
     if record is not None and record.is_loaded:
         return be(State.LOADED, f"the last run failed: {failed}" if failed else "")
