@@ -84,6 +84,28 @@ def test_a_removal_ends_when_nothing_is_left_and_says_how_far_it_is():
     assert told[-1] == {"services": "0 left", "containers": "0 left", "networks": "0 left"}
 
 
+def test_a_service_goes_when_the_last_container_of_those_that_need_it_has_stopped():
+    engine = FakeEngine()
+    for name in ("db", "web"):
+        engine.add_service("s", name)
+    engine.networks = ["s_net"]
+    stopping = {"Id": "c1", "State": "running", "Labels": {"com.docker.swarm.service.name": "s_web"}}
+    engine.containers = [stopping]
+    needs = {"web": ("db", "of another stack"), "db": ()}
+
+    with pytest.raises(NotConverged, match="1 services left, 1 containers left"):
+        remove_and_wait(engine, "s", deadline=0.05, tell=lambda _: None, needs=needs)
+    assert engine.writes == ["remove service s_web"]
+    engine.containers = [{**stopping, "State": "exited"}]
+    with pytest.raises(NotConverged, match=": 1 containers left, 1 networks left"):
+        remove_and_wait(engine, "s", deadline=0.05, tell=lambda _: None, needs=needs)
+    assert engine.writes == ["remove service s_web", "remove service s_db"]
+    engine.containers = []
+    remove_and_wait(engine, "s", deadline=5, tell=lambda _: None, needs=needs)
+
+    assert engine.writes == ["remove service s_web", "remove service s_db", "remove network s_net"]
+
+
 def test_a_network_is_left_alone_while_a_container_hangs_on_it():
     engine = FakeEngine()
     engine.networks = ["s_net"]

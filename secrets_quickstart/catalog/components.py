@@ -26,7 +26,7 @@ class Service:
     image: str
     """A row of `images`."""
     needs: tuple[str, ...] = ()
-    """Services without which it cannot come up: it may fail as long as they are not healthy."""
+    """Services without which it cannot come up or end well: it may fail as long as they are not healthy."""
     runs_once: bool = False
     """True for a job that ends when it is done."""
     ports: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ COMPONENTS = (
             Service("flowetl_db", "postgres"),
             Service("flowetl_redis", "redis"),
             Service("flowetl_init", "flowetl", needs=("flowetl_db",), runs_once=True),
-            Service("flowetl_scheduler", "flowetl", needs=("flowetl_init",)),
+            Service("flowetl_scheduler", "flowetl", needs=("flowetl_init", "flowetl_redis")),
             Service(
                 "flowetl_webserver",
                 "flowetl",
@@ -107,7 +107,7 @@ COMPONENTS = (
                 known_as="flowetl",
                 logins=(Login("FLOWETL_AIRFLOW_ADMIN_USERNAME", "FLOWETL_AIRFLOW_ADMIN_PASSWORD"),),
             ),
-            Service("flowetl_worker", "flowetl", needs=("flowetl_init", "flowetl_redis")),
+            Service("flowetl_worker", "flowetl", needs=("flowdb", "flowetl_init", "flowetl_redis")),
             Service("flowetl_triggerer", "flowetl", needs=("flowetl_init",)),
             Service(
                 "flowetl_flower",
@@ -158,3 +158,4 @@ COMPONENTS = (
 
 BY_NAME = {component.name: component for component in COMPONENTS}
 SERVICES = {service.name: service for component in COMPONENTS for service in component.services}
+NEEDS = {name: service.needs for name, service in SERVICES.items()}

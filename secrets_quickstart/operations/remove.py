@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from secrets_quickstart.catalog.components import NEEDS
 from secrets_quickstart.catalog.databases import DATABASES
 from secrets_quickstart.catalog.labels import STACK
 from secrets_quickstart.checks.data import Content, Place, look, places
@@ -101,7 +102,7 @@ def down(settings: Settings, command: str, tell: Tell) -> tuple[str, ...]:
         engine = Engine(settings.base_environment)
         membership.require_usable(engine.membership())
         found = services.state(engine, settings.stack)
-        remove_and_wait(engine, settings.stack, deadline=settings.deadline, tell=tell)
+        remove_and_wait(engine, settings.stack, deadline=settings.deadline, tell=tell, needs=NEEDS)
         return tuple(found.services)
 
 
@@ -111,7 +112,7 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
         engine = Engine(settings.base_environment)
         found = belongings(settings, engine)
         if found.services or found.networks:
-            remove_and_wait(engine, settings.stack, deadline=settings.deadline, tell=tell)
+            remove_and_wait(engine, settings.stack, deadline=settings.deadline, tell=tell, needs=NEEDS)
         if found.secrets:
             for item in _own_secrets(engine, settings.stack).values():
                 secrets.remove(engine, item)

@@ -148,6 +148,17 @@ def networks(engine: Engine, stack: str) -> list[str]:
         return [item["Name"] for item in engine.api.networks(filters={"label": f"{NAMESPACE}={stack}"})]
 
 
+def containers(engine: Engine, stack: str) -> list[tuple[str, bool]]:
+    """For each container of the stack on this node, the name of its service and whether it runs."""
+    with translated(f"the containers of {stack} cannot be listed"):
+        found = engine.api.containers(all=True, filters={"label": f"{NAMESPACE}={stack}"})
+    label = "com.docker.swarm.service.name"
+    return [
+        ((item.get("Labels") or {}).get(label, "").removeprefix(f"{stack}_"), item.get("State") == "running")
+        for item in found
+    ]
+
+
 def remove(engine: Engine, service: Service) -> None:
     """Remove a service and, a moment later, its tasks; one that is gone already is no error."""
     import docker.errors

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from types import MappingProxyType
 from typing import TypeVar
 
 from secrets_quickstart.errors import EngineError, NotConverged
@@ -110,15 +111,23 @@ def looks(look: Callable[[], T], happened: threading.Event, end: float) -> Itera
         time.sleep(SHORTEST_LOOKAWAY)
 
 
-def remove_and_wait(engine: Engine, stack: str, *, deadline: float, tell: Callable[[Mapping[str, str]], None]) -> None:
+def remove_and_wait(
+    engine: Engine,
+    stack: str,
+    *,
+    deadline: float,
+    tell: Callable[[Mapping[str, str]], None],
+    needs: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> None:
     """Remove the stack; return when no service, container or network of it is left.  Raises NotConverged when late.
 
+    `needs` says which services each one needs to end well: those are removed after its last container has stopped.
     A deployment that follows a removal too closely fails: the network it wants is still being taken down.
     """
     end = time.monotonic() + deadline
     left: Mapping[str, int] = {}
     with events(engine) as happened:
-        for left in looks(lambda: _remove_what_is_left(engine, stack), happened, end):
+        for left in looks(lambda: _remove_what_is_left(engine, stack, needs), happened, end):
             tell({name: f"{count} left" for name, count in left.items()})
             if not any(left.values()):
                 return
@@ -129,13 +138,15 @@ def remove_and_wait(engine: Engine, stack: str, *, deadline: float, tell: Callab
     )
 
 
-def _remove_what_is_left(engine: Engine, stack: str) -> dict[str, int]:
+def _remove_what_is_left(engine: Engine, stack: str, needs: Mapping[str, Collection[str]]) -> dict[str, int]:
     """Remove what can be removed now; how much of each kind was there, or still is."""
     found = services.state(engine, stack).services
-    for service in found.values():
-        services.remove(engine, service)
-    with translated(f"the containers of {stack} cannot be listed"):
-        containers = engine.api.containers(all=True, filters={"label": f"{services.NAMESPACE}={stack}"})
+    containers = services.containers(engine, stack)
+    there = {*found, *(name for name, running in containers if running)}
+    needed = {need for name in there for need in needs.get(name, ())}
+    for name, service in found.items():
+        if name not in needed:
+            services.remove(engine, service)
     if not containers:
         services.remove_networks(engine, stack)
     return {

@@ -17,7 +17,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from secrets_quickstart.catalog.components import COMPONENTS
+from secrets_quickstart.catalog.components import COMPONENTS, NEEDS
 from secrets_quickstart.catalog.images import IMAGES
 from secrets_quickstart.catalog.secrets import SECRETS
 from secrets_quickstart.checks.verification_flowetl import ASKING
@@ -120,7 +120,7 @@ def deployed(engine, stack, files, environment):
     said = [deploy(client, stack, files, environment) for client in CLIENTS]
     wait(engine, stack, files, since)
     yield said
-    remove_and_wait(engine, stack, deadline=120, tell=lambda _: None)
+    remove_and_wait(engine, stack, deadline=120, tell=lambda _: None, needs=NEEDS)
     for name in volumes.of_stack(engine, stack):
         volumes.remove(engine, name)
 
