@@ -38,6 +38,8 @@ class Airflow:
         self.runs = []
         self.tasks = {}
         self.logs = {}
+        self.events = []
+        """Rows of the event log."""
         self.play: Callable[[dict[str, Any]], None] = lambda run: None
         self.takes_any_password = False
         self.workers = {"celery@one": 0.0}
@@ -94,6 +96,8 @@ class Airflow:
                 return 200, _page("dags", [self._dag(name) for name in self.dags], query, "limit", "offset")
             case "GET", ["importErrors"]:
                 return 200, _page("import_errors", self.import_errors, query, "limit", "offset")
+            case "GET", ["eventLogs"]:
+                return 200, _page("event_logs", self._chosen_events(query), query, "limit", "offset")
             case "POST", ["dags", "~", "dagRuns", "list"]:
                 return 200, _page("dag_runs", self._chosen_runs(body), body, "page_limit", "page_offset")
             case "POST", ["dags", "~", "dagRuns", "~", "taskInstances", "list"]:
@@ -168,6 +172,19 @@ class Airflow:
             if run["dag_id"] in wanted["dag_ids"]
             and (not first or run["logical_date"] >= first)
             and (not last or run["logical_date"] <= last)
+        ]
+
+    def add_event(self, run, task, event, extra, attempt=1):
+        row = {"dag_id": run["dag_id"], "run_id": run["dag_run_id"], "task_id": task, "try_number": attempt}
+        self.events.append({**row, "event": event, "extra": extra})
+
+    def _chosen_events(self, wanted):
+        names = ("dag_id", "run_id", "task_id", "try_number")
+        return [
+            row
+            for row in self.events
+            if all(str(row[name]) == wanted[name] for name in names)
+            and row["event"] in wanted["included_events"].split(",")
         ]
 
     def _chosen_tasks(self, wanted):

@@ -189,6 +189,23 @@ def test_a_tasks_log_is_its_own_words(airflow, admin):
     assert admin.log(task) == "it went wrong\n"
 
 
+LOST = "Task did not emit heartbeat within time limit (300 seconds) and will be terminated."
+
+
+def test_what_befell_a_task_from_outside_is_told_once_and_only_of_its_last_attempt(airflow, admin):
+    airflow.add_dag("a", "calls", paused=False)
+    run = airflow.add_run("a", "2016-01-01", "failed")
+    other = airflow.add_run("a", "2016-01-02", "failed")
+    for _ in range(2):
+        airflow.add_event(run, "extract", "heartbeat timeout", f"{LOST} See https://airflow.apache.org/docs/x.html")
+    airflow.add_event(run, "extract", "state mismatch", "of another attempt", attempt=2)
+    airflow.add_event(run, "extract", "cli_task_run", "somebody looked")
+    airflow.add_event(run, "attach", "state mismatch", "of another task")
+    airflow.add_event(other, "extract", "state mismatch", "of another run")
+    [task] = [task for task in admin.tasks_in(FAILED, ["a"]) if task.task == "extract" and "01-01" in task.run]
+    assert admin.events(task) == (LOST,)
+
+
 LOG = """worker-1
  INFO - ::group::Log message source details
 *** Found local files:
@@ -214,6 +231,12 @@ def test_the_reason_of_a_failure_is_its_exception_without_the_traceback():
         'psycopg2.errors.UndefinedFile: could not open file "/etl/CALLS_20160102.csv": No such file or directory',
         "HINT:  COPY FROM instructs the PostgreSQL server process to read a file.",
     )
+
+
+def test_what_befell_a_task_is_its_reason_unless_it_ended_with_an_exception():
+    running = "[2026-11-25T20:43:53.042+0000] {x.py:1} INFO - Running statement"
+    assert airflow_log.reason(running, [LOST]) == (LOST,)
+    assert airflow_log.reason(LOG, [LOST]) == airflow_log.reason(LOG)
 
 
 def test_without_an_exception_the_last_lines_are_told():

@@ -35,6 +35,9 @@ API = "/api/v1"
 AT_ONCE = 100
 """Rows of one answer: Airflow gives no more, unless it is told otherwise."""
 
+BEFALL = ("heartbeat timeout", "state mismatch", "stuck in queued tries exceeded", "task launch failure")
+"""Airflow's names for what ends an attempt from outside: a worker was lost, or could not begin or take up the task."""
+
 CSRF_FIELD = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
 
@@ -165,6 +168,19 @@ class AirflowClient:
             raise _failure(f"show the log of {task.task}", answer.status_code, _detail(answer))
         return answer.text
 
+    def events(self, task: TaskInstance) -> tuple[str, ...]:
+        """What befell a task at its last attempt that its own log cannot know, in Airflow's words; oldest first."""
+        chosen = {
+            "dag_id": task.dag,
+            "run_id": task.run,
+            "task_id": task.task,
+            "try_number": str(max(1, task.attempt)),
+            "included_events": ",".join(BEFALL),
+        }
+        rows = self._rows(f"{API}/eventLogs", "event_logs", f"say what befell {task.task}", chosen)
+        # the scheduler may note the same more than once
+        return tuple(dict.fromkeys(_without_link(str(row["extra"])) for row in rows if row.get("extra")))
+
     def _rows(
         self, path: str, key: str, attempt: str, parameters: Mapping[str, str] | None = None
     ) -> Iterator[Mapping[str, Any]]:
@@ -240,6 +256,11 @@ def _paged(ask: Callable[[int], list[Mapping[str, Any]]]) -> Iterator[Mapping[st
 
 def _anything(reply: Any) -> None:
     """For an answer that says no more than its status."""
+
+
+def _without_link(text: str) -> str:
+    """An event's sentences but the last one, if that only says where to read on."""
+    return re.split(r" (?:See|Learn more:?) https?://", text, maxsplit=1)[0]
 
 
 def _detail(answer: httpx.Response) -> str:

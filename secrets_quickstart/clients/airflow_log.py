@@ -11,12 +11,14 @@ MOST = 12
 """Lines, of which more would hide what went wrong."""
 
 
-def reason(log: str) -> tuple[str, ...]:
-    """The exception that ended the task, without its traceback, or the last lines where there is none."""
+def reason(log: str, befell: Sequence[str] = ()) -> tuple[str, ...]:
+    """The exception that ended the task, without its traceback; or what befell it from outside; or the last lines."""
     lines = log.splitlines()
     for record in _errors(lines):
         if exception := _exception(record):
             return tuple(exception[:MOST])
+    if befell:
+        return tuple(befell[-MOST:])
     told = [line.rstrip() for line in lines if line.strip() and not any(mark in line for mark in MARKS)]
     return tuple(told[-MOST:])
 

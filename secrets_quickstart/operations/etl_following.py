@@ -80,7 +80,7 @@ class Followed:
         found = []
         for task in self.tasks:
             if task.has_failed and (task.task, task.attempt) not in self.failures:
-                failure = Failure(task.task, task.attempt, airflow_log.reason(airflow.log(task)))
+                failure = Failure(task.task, task.attempt, airflow_log.reason(airflow.log(task), airflow.events(task)))
                 self.failures[task.task, task.attempt] = failure
                 found.append(failure)
         return found
