@@ -1,6 +1,8 @@
 """What verification finds in Airflow, its workers and Flower."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -25,12 +27,12 @@ SECRETS = {
 class Worker:
     """The stack's containers, in one of which a program answers this."""
 
-    def __init__(self, stdout, status=0):
-        self.done = Execution(status, stdout, "")
+    def __init__(self, stdout, status=0, logs="[1000000000, 0, 0]"):
+        self.done = {flowetl.ASKING: Execution(status, stdout, ""), flowetl.LOOKING: Execution(status, logs, "")}
 
     def execute(self, name, argv):
         assert (name, argv[:2]) == ("flowetl_worker", ["python", "-c"])
-        return self.done
+        return self.done[argv[2]]
 
 
 class Stack:
@@ -184,6 +186,32 @@ def test_a_worker_that_does_not_reach_flowdb_as_tasks_need_it_is_an_obstacle(sta
 def test_a_worker_in_which_nothing_can_be_tried_is_an_obstacle(stack, stdout):
     stack.inside = Worker(stdout, 127)
     assert "status 127" in flowetl.worker_reaches_flowdb(stack.world).detail
+
+
+@pytest.mark.parametrize(
+    ("disk", "detail"),
+    [
+        ([1 << 20, 0, 0], "1 MB free"),
+        ([1 << 40, 50_000, 12], "12 inodes free"),
+        ([1 << 40], "another form"),
+    ],
+)
+def test_a_disk_on_which_tasks_cannot_write_their_logs_is_an_obstacle(stack, disk, detail):
+    stack.inside = Worker("", logs=json.dumps(disk))
+    outcome = flowetl.logs_have_room(stack.world)
+    assert isinstance(outcome, Obstacle)
+    assert detail in outcome.detail
+
+
+def test_a_worker_that_cannot_look_at_its_logs_is_an_obstacle(stack):
+    stack.inside = Worker("", 127, logs="")
+    assert "status 127" in flowetl.logs_have_room(stack.world).detail
+
+
+def test_the_worker_looks_at_the_disk_of_a_folder_that_there_is(tmp_path):
+    program = flowetl.LOOKING.replace("/opt/airflow/logs", str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert [type(number) for number in json.loads(done.stdout)] == [int] * 3
 
 
 @pytest.mark.parametrize("name", list(SECRETS))

@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from secrets_quickstart.checks.check import Obstacle, Ok, Outcome, Warn
 from secrets_quickstart.checks.verification_world import Unasked, Verification, World
@@ -23,6 +23,9 @@ WORKER = "flowetl_worker"
 POOL = "postgres_etl"
 """Where FlowETL's DAGs queue for FlowDB: tasks of a pool that does not exist wait for ever."""
 
+LOGS_NEED, LOGS_NEED_FILES = 64 << 20, 1000
+"""Bytes and inodes: the logs of a few days of all types."""
+
 PATIENCE = 60.0
 """Seconds for heartbeats and workers to be noticed: Airflow looks every few."""
 RATE = 45.0
@@ -30,6 +33,8 @@ RATE = 45.0
 EVERY = 1.0
 
 SHUT_FIX = "stop FlowETL (invoke down), and see its image: it lets in whom it should not"
+WORKER_FIX = f"see that FlowDB is healthy (invoke status), then the log: invoke logs {WORKER}"
+LOGS_FIX = "make room in FLOWETL_HOST_LOG_DIR, or lower FLOWETL_LOG_DAYS"
 INIT_FIX = "deploy again, which prepares Airflow anew; if it stays so: invoke logs flowetl_init"
 
 
@@ -125,15 +130,7 @@ except Exception as error:
 
 
 def worker_reaches_flowdb(world: World) -> Outcome:
-    if world.inside is None:
-        raise Unasked("the stack's containers are not known")
-    done = world.inside.execute(WORKER, ["python", "-c", ASKING])
-    lines = done.stdout.strip().splitlines()
-    fix = f"see that FlowDB is healthy (invoke status), then the log: invoke logs {WORKER}"
-    try:
-        answer = json.loads(lines[-1])
-    except (IndexError, ValueError):
-        return Obstacle(f"no task can be tried there: status {done.status}, and no answer", fix)
+    answer = _answer_of_worker(world, ASKING)
     match answer:
         case [str(user), True, True]:
             return Ok(f"as {user}, with csv_fdw")
@@ -144,9 +141,48 @@ def worker_reaches_flowdb(world: World) -> Outcome:
         case [str(), True, False]:
             return Obstacle("FlowDB has no foreign server csv_fdw, by which files are read", "see images/flowdb/schema")
         case [str(error)]:
-            return Obstacle(f"the connection flowdb does not work: {error}", fix)
+            return Obstacle(f"the connection flowdb does not work: {error}", WORKER_FIX)
+        case Obstacle():
+            return answer
         case _:
-            return Obstacle("the answer has another form", fix)
+            return Obstacle("the answer has another form", WORKER_FIX)
+
+
+# Prints a JSON list in its last line: the bytes that are free, the number of files there can be (0: any), and of those
+# that can still be made.
+LOOKING = """
+import json, os
+disk = os.statvfs("/opt/airflow/logs")
+print(json.dumps([disk.f_bavail * disk.f_frsize, disk.f_files, disk.f_favail]))
+"""
+
+
+def logs_have_room(world: World) -> Outcome:
+    answer = _answer_of_worker(world, LOOKING)
+    match answer:
+        case [int(free), int(files), int(free_files)]:
+            megabytes = f"{free >> 20} MB free"
+            if free < LOGS_NEED:
+                return Obstacle(f"{megabytes}: a task that cannot write its log does not begin", LOGS_FIX)
+            if files and free_files < LOGS_NEED_FILES:
+                return Obstacle(f"{free_files} inodes free: each task has a file, and each run its folders", LOGS_FIX)
+            return Ok(megabytes)
+        case Obstacle():
+            return answer
+        case _:
+            return Obstacle("the answer has another form", WORKER_FIX)
+
+
+def _answer_of_worker(world: World, program: str) -> Any:
+    """What a Python program says in a worker, as JSON in its last line; an Obstacle if it says nothing."""
+    if world.inside is None:
+        raise Unasked("the stack's containers are not known")
+    done = world.inside.execute(WORKER, ["python", "-c", program])
+    lines = done.stdout.strip().splitlines()
+    try:
+        return json.loads(lines[-1])
+    except (IndexError, ValueError):
+        return Obstacle(f"no task can be tried there: status {done.status}, and no answer", WORKER_FIX)
 
 
 def signed_in(world: World) -> AirflowClient:
@@ -198,4 +234,5 @@ CHECKS = (
     _row("FlowETL's DAG files", "Can Airflow read each of them?", files_can_be_read),
     _row("FlowETL's workers", "Do as many workers answer as there should be?", workers_answer),
     _row("FlowDB from FlowETL", "Does a worker's connection to FlowDB work?", worker_reaches_flowdb),
+    _row("FlowETL's logs", "Is there room for what tasks write?", logs_have_room),
 )
