@@ -100,7 +100,7 @@ def test_each_health_check_needs_only_what_is_in_both_images():
         assert (shell, program, option) == ("CMD", "python", "-c")
         imported = set(re.findall(r"^ *(?:import|from) ([\w., ]+?)(?: import .*)?$", code, re.MULTILINE))
         modules = {name.strip().split(".")[0] for line in imported for name in line.split(",")}
-        assert modules <= {"re", "socket", "sys", "time", "urllib", "psycopg2", "celery"}
+        assert modules <= {"os", "re", "socket", "sys", "time", "urllib", "psycopg2", "celery", "kombu"}
         mounted = set(re.findall(r"/run/secrets/(\w+)", code))
         assert mounted <= EVERY
         assert mounted <= BY_NAME.keys()

@@ -12,6 +12,8 @@ import pytest
 from secrets_quickstart import report
 from secrets_quickstart.errors import HostError
 
+MARK = "<end>"
+
 
 @pytest.fixture
 def terminal(monkeypatch):
@@ -26,10 +28,13 @@ def terminal(monkeypatch):
 
         def shown():
             monkeypatch.setattr(sys, "stderr", stream)
+            stream.write(MARK)
             stream.flush()
-            with contextlib.suppress(BlockingIOError):
-                return os.read(ours, 1 << 16).decode()
-            return ""
+            seen = ""
+            while not seen.endswith(MARK):  # the kernel hands a terminal's text over in its own time
+                with contextlib.suppress(BlockingIOError):
+                    seen += os.read(ours, 1 << 16).decode()
+            return seen.removesuffix(MARK)
 
         yield shown
     os.close(ours)
