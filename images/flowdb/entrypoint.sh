@@ -71,6 +71,9 @@ require_directory() {
         75) die "another container is running on this data directory." "Stop it first." ;;
         *) echo "FlowDB: this file system has no locks; see to it that only one container uses it." >&2 ;;
     esac
+    # The file of a server that was killed names its PID: 1, which is us now. PostgreSQL's single-user mode would take us
+    # for that server, and refuse to start for as long as the file is there.
+    rm -f "$PGDATA/postmaster.pid"
 }
 
 # Two of PostgreSQL's programs want their user to have a name, which an arbitrary UID has not.

@@ -378,8 +378,9 @@ def test_moves_that_a_crash_interrupted_are_carried_on(bench: Bench) -> None:
     assert not cluster.parent.exists()
 
 
-def test_what_was_committed_survives_a_kill(bench: Bench) -> None:
-    flowdb = bench.start().wait()
+@pytest.mark.parametrize("environment", [{}, {"CACHE_SIZE": "1000000"}], ids=["bare", "with-cache-settings"])
+def test_what_was_committed_survives_a_kill(bench: Bench, environment: dict[str, str]) -> None:
+    flowdb = bench.start(environment=environment).wait()
     flowdb.do("CREATE TABLE public.witness AS SELECT 42 AS answer")
     flowdb.container.kill("SIGKILL")
     flowdb.container.start()
