@@ -137,19 +137,25 @@ def _by_dag(here: Machine) -> Mapping[str, list[tuple[float, float]]]:
     """When each of FlowETL's tasks ran: the last try of it, as its beginning and end."""
     here.invoke("etl.run", "--date", str(DAY), "--type", "calls", "--again")
     rows = _ask(
-        "SELECT json_agg(json_build_array(task_id, extract(epoch FROM start_date), extract(epoch FROM end_date))"
+        "SELECT json_agg(json_build_array("
+        "task_id, operator, extract(epoch FROM start_date), extract(epoch FROM end_date))"
         " ORDER BY start_date) FROM task_instance WHERE dag_id = 'load_calls' AND state = 'success'"
     )
     found = _psql(f"SELECT count(*) FROM events.calls WHERE datetime >= '{DAY}' AND datetime < DATE '{DAY}' + 1")
     if str(ROWS) not in found:
         raise AssertionError(found)
     spans: dict[str, list[tuple[float, float]]] = {}
-    for name, begun, ended in rows:
-        known = name if name in LOADING else "quality checks" if name.startswith("qa") or "check" in name else "others"
-        spans.setdefault(known, []).append((float(begun), float(ended)))
-    spans["the run"] = [(min(float(row[1]) for row in rows), max(float(row[2]) for row in rows))]
+    for name, operator, begun, ended in rows:
+        spans.setdefault(_kind(name, operator), []).append((float(begun), float(ended)))
+    spans["the run"] = [(min(float(row[2]) for row in rows), max(float(row[3]) for row in rows))]
     _psql(f"ALTER TABLE events.calls DETACH PARTITION events.calls_{DAY:%Y%m%d}; DROP TABLE events.calls_{DAY:%Y%m%d}")
     return spans
+
+
+def _kind(name: str, operator: str) -> str:
+    if name in LOADING:
+        return name
+    return "quality checks" if operator == "QACheckOperator" else "sensors" if "Sensor" in operator else "others"
 
 
 def _covered(spans: Mapping[str, list[tuple[float, float]]], names: Any) -> float:
