@@ -10,6 +10,9 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "tests", "smoke"]
 nox.options.stop_on_first_error = True
 
+TROUBLE = "tests/swarm/test_flowetl_trouble.py"
+"""Takes as long as a third of all else: for when FlowETL was changed."""
+
 
 @nox.session
 def lint(session: nox.Session) -> None:
@@ -34,7 +37,13 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def smoke(session: nox.Session) -> None:
     """The whole system on a real swarm, from nothing and back (root and an engine; takes minutes)."""
-    session.run("pytest", "-m", "swarm", "-x", "tests/swarm", *session.posargs)
+    session.run("pytest", "-m", "swarm", "-x", "tests/swarm", f"--ignore={TROUBLE}", *session.posargs)
+
+
+@nox.session(default=False)
+def trouble(session: nox.Session) -> None:
+    """Loads of a day that are cut off, starved or fed nonsense, on a real swarm (root and an engine; ten minutes)."""
+    session.run("pytest", "-m", "swarm", TROUBLE, *session.posargs)
 
 
 @nox.session
