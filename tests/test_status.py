@@ -2,8 +2,10 @@
 
 import pytest
 
+from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.operations import status
 from tests.deployments import World
+from tests.fakes import FakeEngine
 
 
 @pytest.fixture
@@ -49,3 +51,14 @@ def test_nothing_deployed_is_no_rows(world):
     world.engine.services.clear()
 
     assert status.look(world.settings()) == []
+
+
+def test_the_components_that_are_deployed_are_those_with_a_service_in_the_stack():
+    engine = FakeEngine()
+    engine.add_service("s", "flowmachine")
+    engine.add_service("s", "flowdb")
+    engine.add_service("other", "flowauth")
+
+    assert status.deployed(engine, "s") == ("flowdb", "flowmachine")
+    with pytest.raises(ServiceError, match="no services"):
+        status.deployed(engine, "nobodys")

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from secrets_quickstart.catalog.components import SERVICES
+from secrets_quickstart.catalog.components import COMPONENTS, SERVICES
+from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import membership, services
 from secrets_quickstart.swarm.convergence import Expectation, Phase, judge
@@ -51,6 +52,18 @@ def look(settings: Settings) -> list[Row]:
         since = f"{running[0].changed:%Y-%m-%d %H:%M:%S}" if running else ""
         rows.append(Row(name, STATES[standing.phase], standing.detail, since, _ports(service), service.image))
     return rows
+
+
+def deployed(engine: Engine, stack: str) -> tuple[str, ...]:
+    """Names of the components that the stack has a service of.  Raises ServiceError when it has none."""
+    membership.require_usable(engine.membership())
+    present = services.state(engine, stack).services
+    found = tuple(part.name for part in COMPONENTS if any(service.name in present for service in part.services))
+    if not found:
+        raise ServiceError(
+            f"the stack {stack} has no services", fix="deploy it: invoke --help deploy shows the targets"
+        )
+    return found
 
 
 def _expectation(name: str) -> Expectation:

@@ -16,25 +16,28 @@ if TYPE_CHECKING:
 
 @task(
     help={
-        "target": f"What is to be verified: {', '.join(row.name for row in TARGETS)}.",
+        "target": f"What is to be verified: {', '.join(row.name for row in TARGETS)} (what is deployed if not given).",
         "json": "Print one JSON document.",
         "token": "A file with a token of FlowAuth's (- for stdin), for where the vault holds no signing key.",
     }
 )
-def verify(_c: Context, target: str = "flowkit", json: bool = False, token: str = "") -> None:
+def verify(_c: Context, target: str = "", json: bool = False, token: str = "") -> None:
     """Ask every service as its users would: logins, TLS, tokens, a query with a checked number (exit status 5)."""
     from secrets_quickstart.checks import verification, verification_places
+    from secrets_quickstart.operations import status
     from secrets_quickstart.operations.deployment import order
     from secrets_quickstart.swarm.engine import Engine
     from secrets_quickstart.vault import Vault, key_of
 
-    wanted, chosen = order(target), settings()
+    chosen = settings()
+    engine = Engine(chosen.base_environment)
+    components = order(target).components if target else status.deployed(engine, chosen.stack)
     given = _given(token) if token else None
     vault = Vault.open(chosen.vault_path, key_of(chosen))
-    world = verification_places.world(chosen, Engine(chosen.base_environment), vault, given, report.say)
-    findings = verification.run(world, wanted.components)
+    world = verification_places.world(chosen, engine, vault, given, report.say)
+    findings = verification.run(world, components)
     if json:
-        report.document({"target": target, **verification.document(findings)})
+        report.document({"target": target or None, **verification.document(findings)})
     else:
         report.table(("CHECK", "STATUS", "DETAIL"), [(item.check, item.status.value, item.detail) for item in findings])
         for item in findings:
