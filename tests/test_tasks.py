@@ -66,7 +66,10 @@ def test_every_option_of_a_command_is_explained(name):
 @ON_EVERY_COMMAND
 def test_what_reports_can_report_as_json(name):
     last = name.rpartition(".")[2]
-    reports = {"status", "list", "plan", "users", "doctor", "verify", "deploy", "quickstart", "link", "down", "purge"}
+    reports = {
+        *("status", "list", "plan", "users", "doctor", "verify", "deploy", "quickstart", "link", "down", "purge"),
+        *("build", "pull", "prune"),
+    }
     options = {argument.name for argument in OPTIONS[name]}
 
     assert last not in reports or "json" in options

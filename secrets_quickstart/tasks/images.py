@@ -31,24 +31,45 @@ REMOVE_NOTHING = "Show what would be removed, and remove nothing (exit status 2 
 
 
 @task(
-    help={"names": f"{NAMES} (all: {', '.join(EVERY)}).", "dry_run": BUILD_NOTHING},
+    help={"names": f"{NAMES} (all: {', '.join(EVERY)}).", "dry_run": BUILD_NOTHING, "json": JSON},
 )
-def build(_c: Context, names: str = "", dry_run: bool = False) -> None:
+def build(_c: Context, names: str = "", dry_run: bool = False, json: bool = False) -> None:
     """Build local images whose inputs changed, and what they stand on."""
-    _bring_about("local", _chosen(names, EVERY), dry_run=dry_run)
+    from secrets_quickstart.operations.course import Planned, changes
+
+    chosen = settings()
+    with report.progress("Images") as board:
+        step = _step(chosen, "local", _chosen(names, EVERY), board)
+        plan = step.plan(step.look())
+        for line in (*plan.unchanged, *plan.actions):
+            report.say(f"  {line}")
+        if not dry_run:
+            step.act(plan.actions)
+    if json:
+        planned = Planned(step.name, plan)
+        report.document({"changes": changes([planned]), **planned.document()})
+    elif not plan.actions:
+        report.result("nothing to do")
+    if dry_run and plan.actions:
+        raise Exit(code=2)
 
 
-@task(help={"names": f"{NAMES} (all: {', '.join(OFFICIAL)})."})
-def pull(_c: Context, names: str = "") -> None:
+@task(help={"names": f"{NAMES} (all: {', '.join(OFFICIAL)}).", "json": JSON})
+def pull(_c: Context, names: str = "", json: bool = False) -> None:
     """Pull what the official images' tags stand for now; the next deploy brings it to the services."""
     chosen = settings()
     source = _registry(chosen)
+    pulled: list[dict[str, str]] = []
     with report.progress("Pulling") as board:
         for name in _chosen(names, OFFICIAL):
             row = BY_NAME[name]
             official = source.official(row, str(chosen[row.tag_variable]))
             source.pull(official.reference, partial(_tell, board, name))
-            report.result(official.reference)
+            pulled.append({"name": name, "reference": official.reference})
+            if not json:
+                report.result(official.reference)
+    if json:
+        report.document(pulled)
 
 
 @task(name="list", help={"json": JSON})
@@ -100,10 +121,9 @@ def load(_c: Context, file: str) -> None:
         report.result(reference if reference in current else f"{reference} (not of this version's inputs)")
 
 
-@task(help={"dry_run": REMOVE_NOTHING})
-def prune(_c: Context, dry_run: bool = False) -> None:
+@task(help={"dry_run": REMOVE_NOTHING, "json": JSON})
+def prune(_c: Context, dry_run: bool = False, json: bool = False) -> None:
     """Remove local images of former inputs that no service and no container was made from."""
-    from secrets_quickstart.errors import EngineError
     from secrets_quickstart.swarm import images
 
     chosen = settings()
@@ -111,38 +131,34 @@ def prune(_c: Context, dry_run: bool = False) -> None:
     current = {recipe.reference for recipe in _recipes(chosen)}
     old = [image.reference for image in images.built(engine) if image.reference not in current]
     used = images.in_use(engine)
+    rows: list[dict[str, str]] = []
     for reference in old:
-        if reference in used:
-            report.result(f"{reference}: stays, a service or a container was made from it")
-            continue
-        if not dry_run:
-            try:
-                images.remove(engine, reference)
-            except EngineError as problem:  # a container made from it by its ID
-                report.result(f"{reference}: stays, {problem.why}")
-                continue
-        report.result(f"{reference}: {'would be removed' if dry_run else 'removed'}")
-    if not old:
+        outcome, reason = _pruned(engine, reference, used, dry_run=dry_run)
+        rows.append({"reference": reference, "outcome": outcome, "reason": reason})
+        if not json:
+            report.result(f"{reference}: {outcome}{reason and ', '}{reason}")
+    if json:
+        report.document(rows)
+    elif not old:
         report.result("nothing to do: all local images are current")
     if dry_run and not used.issuperset(old):
         raise Exit(code=2)
 
 
-def _bring_about(mode: Mode, names: tuple[str, ...], *, dry_run: bool) -> None:
-    chosen = settings()
-    with report.progress("Images") as board:
-        step = _step(chosen, mode, names, board)
-        plan = step.plan(step.look())
-        for line in plan.unchanged:
-            report.say(f"  {line}")
-        for action in plan.actions:
-            report.say(f"  {action}")
-        if not dry_run:
-            step.act(plan.actions)
-    if not plan.actions:
-        report.result("nothing to do")
-    elif dry_run:
-        raise Exit(code=2)
+def _pruned(engine: Engine, reference: str, used: frozenset[str], *, dry_run: bool) -> tuple[str, str]:
+    """What became of an image that is not current, and why it stays; "" if it does not."""
+    from secrets_quickstart.errors import EngineError
+    from secrets_quickstart.swarm import images
+
+    if reference in used:
+        return "stays", "a service or a container was made from it"
+    if dry_run:
+        return "would be removed", ""
+    try:
+        images.remove(engine, reference)
+    except EngineError as problem:  # a container made from it by its ID
+        return "stays", problem.why
+    return "removed", ""
 
 
 def _tell(board: report.Progress, name: str, state: str) -> None:
