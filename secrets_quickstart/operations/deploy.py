@@ -64,8 +64,7 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
         with report.progress("services") as board:
             deployment = Deployment(settings, order, engine, vault, board.update, signing_key)
             done = course.carry_out(deployment.preparation())
-            last = [deployment.stack()]
-            done += course.carry_out([last])
+            done += carry_out_stack(deployment)
             done += course.carry_out([[deployment.data(), *deployment.links()]])
         note = Note(settings.state_dir / "verified.json")
         running = _running(engine, settings.stack, order)
@@ -74,6 +73,15 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
         verify(settings, order, engine, vault)
         note.add(running)
         return Outcome(tuple(done), verified=True)
+
+
+def carry_out_stack(deployment: Deployment) -> list[Planned]:
+    """The stack; before it, or as soon as they are there, the databases are told of a rotation that is under way."""
+    roles = deployment.roles()
+    done = course.carry_out([[roles]])
+    left = any(held.container is None for held in roles.look())
+    beside = [[deployment.roles(awaited=True)]] if left else []
+    return done + course.carry_out([[deployment.stack()], *beside])
 
 
 def signing_key_source(settings: Settings) -> Callable[[int], Sensitive]:

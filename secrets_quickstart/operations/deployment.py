@@ -21,6 +21,7 @@ from secrets_quickstart.steps.data import DataStep
 from secrets_quickstart.steps.directories import DirectoriesStep
 from secrets_quickstart.steps.hosts_entry import HostsEntryStep
 from secrets_quickstart.steps.membership import MembershipStep
+from secrets_quickstart.steps.roles import RolesStep
 from secrets_quickstart.steps.secrets import SecretsStep
 from secrets_quickstart.steps.sizing import SizingStep
 from secrets_quickstart.steps.stack import Inputs, StackStep
@@ -123,6 +124,10 @@ class Deployment:
             sample = self.order.sample_data
         found = places(self.settings, self.order.components)
         return DataStep(self._engine, self._vault, found, sample=sample, start_empty=self.order.start_empty)
+
+    def roles(self, *, awaited: bool = False) -> RolesStep:
+        """Between preparation and stack; with `awaited`, beside the stack: for databases that did not run before."""
+        return RolesStep(self._engine, self._vault, self.settings, self.order.components, awaited=awaited)
 
     def stack(self) -> StackStep:
         """The last step; what the steps before it decided goes into it, so ask for it when they are through."""

@@ -72,6 +72,13 @@ class Postgresql:
             raise _failed("the database does not answer", done)
         return json.loads(done.stdout.strip() or "null")
 
+    def tell(self, statements: str) -> None:
+        """Carry out SQL, all of it or nothing; it goes in by the standard input, where nobody else sees it."""
+        argv = (*AS_OWNER, *PSQL, "--single-transaction", "--file=-", "--output=/dev/null")
+        done = containers.feed(self.engine, self.container, argv, statements.encode(), self.environment)
+        if done.status:
+            raise _failed("the database did not do as it was told", done)
+
     def end_what_was_left(self) -> None:
         """End what a killed run left in it: a dump that nobody reads any more keeps its tables locked."""
         self.ask(LEFT_BEHIND)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 from invoke.context import Context
+from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import HostError, UsageError
-from secrets_quickstart.tasks.task import settings, task
+from secrets_quickstart.tasks.task import duration, settings, task
 
 if TYPE_CHECKING:
     from secrets_quickstart.sensitive import Sensitive
@@ -123,4 +124,52 @@ def _write(path: Path, content: bytes) -> None:
         raise HostError(f"{path} cannot be written", why=error.strerror or str(error), fix="name another") from None
 
 
-ns = Collection("secrets", list_, show, import_, export_public)
+@task(
+    help={
+        "names": "As `invoke secrets.list` shows them, with commas between.",
+        "all": "Everything that can be renewed but the certificate authority, which all clients would have to be told.",
+        "older-than": "What has had its value for longer, in hours or days: 90d.",
+        "dry-run": "Show which would get new values (exit status 2 if any), and change nothing.",
+        "json": "Print one JSON document.",
+    }
+)
+def rotate(
+    _c: Context,
+    names: str = "",
+    all: bool = False,  # noqa: A002  # the flag is --all
+    older_than: str = "",
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Give secrets new values, and have everybody learn them; if anything fails, the old ones come back."""
+    from secrets_quickstart.operations import rotation
+    from secrets_quickstart.operations.rotation_choice import Wish
+
+    wished = tuple(names.replace(",", " ").split())
+    wish = Wish(wished, all, duration("--older-than", older_than) if older_than else None)
+    chosen = settings()
+    if dry_run:
+        wanted = rotation.plan(chosen, wish)
+        if json:
+            report.document({"names": wanted})
+        else:
+            for name in wanted:
+                report.result(f"{name} would get a new value")
+            if not wanted:
+                report.result("nothing to do")
+        if wanted:
+            raise Exit(code=UsageError.status)
+        return
+    done = rotation.rotate(chosen, wish, "invoke secrets.rotate")
+    if json:
+        report.document({"names": done.names, "seconds": round(done.seconds, 1), "afterwards": done.afterwards})
+        return
+    if not done.names:
+        report.result("nothing to do")
+        return
+    report.result(f"new values, verified: {', '.join(done.names)} ({done.seconds:.0f} s)")
+    for text in done.afterwards:
+        report.result(text)
+
+
+ns = Collection("secrets", list_, show, import_, export_public, rotate)

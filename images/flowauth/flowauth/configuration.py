@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from flowauth.tokens import private_key
@@ -65,7 +65,8 @@ class Configuration:
     admin_username: str
     admin_password: str = field(repr=False)
     database_url: str = field(repr=False)
-    fernet: Fernet = field(repr=False)
+    fernet: MultiFernet = field(repr=False)  # encrypts with its first key, decrypts with any
+    several_keys: bool
     secret_key: str = field(repr=False)
     signing_key: RSAPrivateKey = field(repr=False)
     cache: Cache
@@ -119,10 +120,13 @@ def read(environment: Mapping[str, str] = os.environ, secrets: Path = SECRETS) -
     if values["FLOWAUTH_LOG_LEVEL"].lower() not in LEVELS:
         wrong.append(f"FLOWAUTH_LOG_LEVEL is none of {', '.join(LEVELS)}")
     fernet = key = None
+    fernet_keys = values["FLOWAUTH_FERNET_KEY"].split(",")
     try:
-        fernet = Fernet(values["FLOWAUTH_FERNET_KEY"])
+        fernet = MultiFernet([Fernet(text.strip()) for text in fernet_keys])
     except ValueError:
-        wrong.append("FLOWAUTH_FERNET_KEY is not a Fernet key (44 characters of URL-safe base64)")
+        wrong.append(
+            "FLOWAUTH_FERNET_KEY is not a Fernet key (44 characters of URL-safe base64), or several with commas"
+        )
     try:
         key = private_key(values["PRIVATE_JWT_SIGNING_KEY"])
     except ValueError as problem:
@@ -134,6 +138,7 @@ def read(environment: Mapping[str, str] = os.environ, secrets: Path = SECRETS) -
         admin_password=values["FLOWAUTH_ADMIN_PASSWORD"],
         database_url=database_url(values["DB_URI"], values["FLOWAUTH_DB_PASSWORD"]),
         fernet=fernet,
+        several_keys=len(fernet_keys) > 1,
         secret_key=values["SECRET_KEY"],
         signing_key=key,
         cache=Cache(

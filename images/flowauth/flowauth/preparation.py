@@ -7,6 +7,7 @@ import time
 
 import flask_migrate
 from alembic.util import CommandError
+from cryptography.fernet import InvalidToken, MultiFernet
 from flask import Flask
 from sqlalchemy import MetaData, select
 from sqlalchemy.exc import OperationalError
@@ -14,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from flowauth import passwords
 from flowauth.configuration import Configuration, Misconfigured
 from flowauth.migrations import adoption
-from flowauth.models import User, database
+from flowauth.models import Token, TwoFactor, User, database
 
 SECONDS_BETWEEN = 1.0
 SECONDS_BETWEEN_WORDS = 10.0
@@ -33,6 +34,8 @@ def prepare(app: Flask, settings: Configuration) -> None:
                 drop_everything()
             flask_migrate.upgrade()
             ensure_admin(settings.admin_username, settings.admin_password)
+            if settings.several_keys:
+                encrypt_anew(settings.fernet)
         except CommandError as problem:
             raise Misconfigured(
                 f"FlowAuth cannot start: the database is of a FlowAuth that this one does not know ({problem})."
@@ -84,3 +87,18 @@ def ensure_admin(username: str, password: str) -> None:
     if not user.is_admin:
         user.is_admin = True
     database.session.commit()
+
+
+def encrypt_anew(fernet: MultiFernet) -> None:
+    """What is kept is encrypted with the first key, all of it or nothing; what no key opens is left as it is."""
+    adoption.wait_for_turn(database.session.connection())
+    left = 0
+    for model, column in ((Token, Token.token), (TwoFactor, TwoFactor.secret_key)):
+        for row in database.session.scalars(select(model)):
+            try:
+                setattr(row, column.key, fernet.rotate(getattr(row, column.key).encode()).decode())
+            except InvalidToken:
+                left += 1
+    database.session.commit()
+    if left:
+        print(f"FlowAuth: {left} tokens or two-factor secrets were stored under a key that is lost", file=sys.stderr)
