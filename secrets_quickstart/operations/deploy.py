@@ -66,12 +66,10 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
             done = course.carry_out(deployment.preparation())
             done += carry_out_stack(deployment)
             done += course.carry_out([[deployment.data(), *deployment.links()]])
-        note = Note(settings.state_dir / "verified.json")
-        running = _running(engine, settings.stack, order)
-        if not course.changes(done) and note.covers(running):
+        if not course.changes(done) and is_verified(settings, order, engine):
             return Outcome(tuple(done), verified=False)
         verify(settings, order, engine, vault)
-        note.add(running)
+        note_verified(settings, order, engine)
         return Outcome(tuple(done), verified=True)
 
 
@@ -110,6 +108,20 @@ def verify(settings: Settings, order: Order, engine: Engine, vault: Vault) -> No
     for item in findings:
         report.say(f"verify: {item.check}: {item.status.value}{f', {item.detail}' if item.detail else ''}")
     verification.require(findings)
+
+
+def is_verified(settings: Settings, order: Order, engine: Engine) -> bool:
+    """Whether the order's services were verified as they are now."""
+    return _note(settings).covers(_running(engine, settings.stack, order))
+
+
+def note_verified(settings: Settings, order: Order, engine: Engine) -> None:
+    """The next run without changes need not verify again."""
+    _note(settings).add(_running(engine, settings.stack, order))
+
+
+def _note(settings: Settings) -> Note:
+    return Note(settings.state_dir / "verified.json")
 
 
 def _running(engine: Engine, stack: str, order: Order) -> dict[str, str]:

@@ -98,7 +98,7 @@ def rotate(settings: Settings, wish: Wish, command: str) -> Rotated:
             course_of.to_its_end(pending)
             done = () if pending.back else pending.names
         names = tuple(name for name in _chosen(settings, engine, vault, order, wish) if name not in done)
-        if names and not (pending is not None and wish.everything):
+        if names:
             course_of.require_unchanged()
             course_of.to_its_end(course_of.begin(names))
             done += names
@@ -223,6 +223,7 @@ class _Course:
                     vault.put(name, Sensitive(first), vault.entry(name).origin)
             self._deploy()
         deploy.verify(self._settings, self._order, self._engine, vault)
+        deploy.note_verified(self._settings, self._order, self._engine)
 
     def _deploy(self) -> None:
         with report.progress("services") as board:

@@ -17,7 +17,7 @@ from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.material import scram
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
-from secrets_quickstart.swarm import containers
+from secrets_quickstart.swarm import containers, services
 from secrets_quickstart.swarm.dumps import Postgresql
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.vault import Vault
@@ -60,7 +60,7 @@ class RolesStep:
     def __init__(
         self, engine: Engine, vault: Vault, settings: Settings, components: Collection[str], *, awaited: bool = False
     ) -> None:
-        """With `awaited`, databases that do not run are waited for; otherwise they are left for later."""
+        """With `awaited`, databases that are to come are waited for too, not only those that are being restarted."""
         self._engine = engine
         self._vault = vault
         self._settings = settings
@@ -116,7 +116,8 @@ class RolesStep:
                 server = self._server(container)
                 server.wait(self._settings.deadline)
                 return server
-            if not self._awaited:
+            present = database.service in services.state(self._engine, self._settings.stack).services
+            if not (present or self._awaited):
                 return None
             if time.monotonic() > end:
                 raise ServiceError(f"{database.title} does not come up", fix="see: invoke status")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -164,8 +164,9 @@ def _unfinished(
             if mark in task.error:
                 return Standing(service.name, Phase.FAILED, f"cannot start: {task.error}", fix=fix, task=task)
     unplaced = next((task for task in recent if task.state == "pending" and task.error), None)
-    leaving = any(task.desired == "shutdown" and task.state not in LAST for task in state.tasks_of(service))
-    if unplaced is not None and not leaving and now - unplaced.changed > PLACEMENT_GRACE:
+    former = [task for task in state.tasks_of(service) if task.desired == "shutdown"]
+    leaving = any(task.state not in LAST for task in former)
+    if unplaced is not None and not leaving and now - _refused_since(unplaced, former) > PLACEMENT_GRACE:
         fix = next((fix for mark, fix in UNPLACED if mark in unplaced.error), "see `docker node ls`")
         return Standing(service.name, Phase.FAILED, f"fits on no node: {unplaced.error}", fix=fix)
     waiting = [name for name in expectation.needs if name not in up and name in state.services]
@@ -179,6 +180,11 @@ def _unfinished(
         )
     crashes = sum(1 for task in recent if task.state == "failed")
     return Standing(service.name, Phase.STARTING, _describe(service, state, current, crashes, waiting))
+
+
+def _refused_since(unplaced: Task, former: Sequence[Task]) -> datetime:
+    """From when on nothing of its own is in its way: what ran before holds its port until it has gone."""
+    return max([unplaced.changed, *(task.changed for task in former)])
 
 
 def _rolled_back(service: Service, since: datetime) -> bool:

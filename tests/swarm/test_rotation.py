@@ -1,0 +1,109 @@
+"""New values for secrets on a real engine, under load: each test goes on from the one before it."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from tests.swarm.machine import container_of, engine, execute, objects
+from tests.swarm.neighbour import mistake, neighbour, watched
+
+pytestmark = pytest.mark.swarm
+
+STACK = "selftest-rotation"
+DEPLOY = ("deploy", "--target", "flowapi")
+PASSWORD = "FLOWAPI_FLOWDB_PASSWORD"
+ROTATE = ("secrets.rotate", "--names", PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    with neighbour(tmp_path_factory.mktemp("rotation") / "here", STACK, 25500) as made:
+        made.invoke("deploy", "--target", "flowapi", FLOWDB_SAMPLE_DATA="true", FLOWDB_SAMPLE_DAYS="1")
+        made.variables |= {"FLOWDB_SAMPLE_DATA": "true", "FLOWDB_SAMPLE_DAYS": "1"}
+        yield made
+
+
+def sql(machine, statement):
+    return execute(STACK, "flowdb", "psql", "-U", "flowdb", "-d", "flowdb", "-Atc", statement).strip()
+
+
+def lets_in(machine, role, password):
+    """Whether FlowDB does, as anybody outside would ask it."""
+    port = int(machine.variables["FLOWDB_HOST_PORT"])
+    try:
+        psycopg.connect(host="127.0.0.1", port=port, dbname="flowdb", user=role, password=password).close()
+    except psycopg.OperationalError as problem:
+        if "password authentication failed" not in str(problem):
+            raise
+        return False
+    return True
+
+
+def left_in_the_swarm(machine):
+    """Secret objects that are not of the vault's newest generation."""
+    newest = {row["name"]: row["generation"] for row in machine.json("secrets.list")}
+    found = objects(STACK)["secrets"]
+    return {title for title in found if not title.endswith(f"_g{newest[title.split('_', 1)[1].rsplit('_g', 1)[0]]}")}
+
+
+def test_every_secret_of_the_stack_gets_another_value_and_the_old_ones_open_nothing(machine):
+    names = machine.json("secrets.rotate", "--all", "--dry-run", expect=2)["names"]
+    before = {name: machine.value(name) for name in names}
+    records = sql(machine, "SELECT count(*) FROM events.calls")
+    sql(machine, "ALTER SYSTEM SET log_statement = 'all'")
+    sql(machine, "SELECT pg_reload_conf()")
+    server = container_of(STACK, "flowdb")
+
+    ended = machine.invoke("secrets.rotate", "--all")
+
+    now = {name: machine.value(name) for name in names}
+    assert {name for name in names if now[name] == before[name]} == set()
+    for role in ("flowdb", "flowmachine", "flowapi"):
+        name = "FLOWDB_POSTGRES_PASSWORD" if role == "flowdb" else f"{role.upper()}_FLOWDB_PASSWORD"
+        assert lets_in(machine, role, now[name])
+        assert not lets_in(machine, role, before[name])
+    assert sql(machine, "SELECT count(*) FROM events.calls") == records
+    assert left_in_the_swarm(machine) == set()
+    assert machine.json(*DEPLOY)["changes"] == 0
+    log = engine().logs(server).decode()
+    assert "ALTER ROLE" in log
+    for value in (*before.values(), *now.values()):
+        assert value.strip() not in ended.stdout + ended.stderr + log
+    sql(machine, "ALTER SYSTEM RESET log_statement")
+
+
+@pytest.mark.parametrize("moment", ["roles: give", "stack: update the service flowapi"])
+def test_killed_in_the_middle_the_next_run_carries_on(machine, moment):
+    before = machine.value(PASSWORD)
+
+    ended = machine.invoke_and_kill(*ROTATE, when=lambda line: line.startswith(moment))
+
+    assert ended.status == -9, ended.stderr
+    new = machine.value(PASSWORD)
+    assert new != before
+    if "roles" in moment:
+        machine.invoke(*DEPLOY)  # whoever comes next brings it about
+        assert lets_in(machine, "flowapi", new)
+    said = machine.invoke(*ROTATE).stderr
+    assert f"carrying on with {PASSWORD}" in said
+    assert machine.value(PASSWORD) == execute(STACK, "flowapi", "cat", f"/run/secrets/{PASSWORD}") == new
+    assert lets_in(machine, "flowapi", new)
+    assert not lets_in(machine, "flowapi", before)
+    assert left_in_the_swarm(machine) == set()
+
+
+def test_when_verification_fails_the_old_value_is_in_use_again(machine):
+    before = machine.value(PASSWORD)
+
+    def spoil(_process):
+        sql(machine, "ALTER ROLE flowapi PASSWORD 'somebody else'")
+
+    ended = watched(machine, *ROTATE, when=lambda line: line.startswith("verify: asking"), do=spoil)
+
+    assert ended.status == 5, ended.stderr
+    assert "the old values are in use again" in mistake(ended)
+    assert machine.value(PASSWORD) == before
+    assert lets_in(machine, "flowapi", before)
+    assert left_in_the_swarm(machine) == set()
+    assert [item["actions"] for item in machine.json(*DEPLOY)["steps"] if item["actions"]] == []

@@ -1,0 +1,279 @@
+"""New values for secrets: databases told, services deployed, and all of it as before when something fails.
+
+The databases and what is encrypted are models of the real ones, which `tests/swarm/test_rotation.py` has.
+"""
+
+from datetime import timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+
+from secrets_quickstart.catalog.rotation import ROLES, SEALINGS
+from secrets_quickstart.catalog.secrets import BY_NAME
+from secrets_quickstart.errors import UsageError, VerificationFailed
+from secrets_quickstart.material import scram
+from secrets_quickstart.operations import rotation
+from secrets_quickstart.operations.rotation_choice import Wish
+from secrets_quickstart.steps import roles
+from secrets_quickstart.swarm import containers
+from secrets_quickstart.swarm.containers import Execution
+from tests import deployments
+from tests.deployments import Killed, World
+
+EVERYTHING = Wish(everything=True)
+PASSWORD = "FLOWAPI_FLOWDB_PASSWORD"
+
+
+class Rotating(World):
+    """A deployment whose databases keep verifiers, and whose services keep something encrypted."""
+
+    def __init__(self, folder, monkeypatch):
+        super().__init__(folder, monkeypatch)
+        self.kept: dict[tuple[str, str], str] = {}
+        """Verifiers by service and role."""
+        self.sealed: dict[str, str] = {}
+        """The key that a service's records are encrypted with."""
+        self.trouble: list[bool] = []
+        world = self
+
+        class Server:
+            def __init__(self, _engine, container, _environment):
+                self.container = container
+
+            def wait(self, _deadline):
+                pass
+
+            def ask(self, _query):
+                return {role: text for (service, role), text in world.kept.items() if service == self.container}
+
+            def tell(self, statements):
+                world.fuse.burn()
+                _, role, rest = statements.split('"')
+                world.kept[self.container, role] = rest.split("'")[1]
+
+        monkeypatch.setattr(roles, "Postgresql", Server)
+        monkeypatch.setattr(rotation, "Engine", self._engine)
+        monkeypatch.setattr(
+            containers, "of_service", lambda engine, _stack, name: name if name in here(engine) else None
+        )
+        monkeypatch.setattr(containers, "execute", self._encrypt_anew)
+        put = deployments.Machine._put_service
+
+        def started(engine, stack, name, entry, secrets):
+            put(engine, stack, name, entry, secrets)
+            keys = self.mounted("flowauth", "FLOWAUTH_FERNET_KEY") if name == "flowauth" and self.sealed else ""
+            if "," in keys:
+                self._reseal("FLOWAUTH_FERNET_KEY", keys)
+
+        monkeypatch.setattr(deployments.Machine, "_put_service", started)
+
+    def deployed(self, target="flowkit"):
+        self.deploy(target)
+        vault = self.vault()
+        for row in ROLES:
+            if row.secret in vault:
+                role = row.name.format_map(self.settings().texts())
+                self.kept[row.database.service, role] = scram.verifier(vault.value(row.secret))
+        self.sealed = {row.secret: vault.value(row.secret).text() for row in SEALINGS if row.secret in vault}
+        return self
+
+    def rotate(self, wish=EVERYTHING):
+        return rotation.rotate(self.settings(), wish, "invoke secrets.rotate").names
+
+    def mounted(self, service, name):
+        """What the service reads."""
+        references = self.engine.services[f"s_{service}"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Secrets"]
+        title = next(one["SecretName"] for one in references if one["File"]["Name"] == name)
+        return self.engine.secrets[title]["value"].decode()
+
+    def _encrypt_anew(self, _engine, container, _argv):
+        assert container == "flowetl_scheduler"
+        self.fuse.burn()
+        self._reseal("AIRFLOW__CORE__FERNET_KEY", self.mounted(container, "AIRFLOW__CORE__FERNET_KEY"))
+        return Execution(0, "", "")
+
+    def _reseal(self, name, keys):
+        assert self.sealed[name] in keys.split(","), "nobody can read it any more"
+        self.sealed[name] = keys.split(",")[0]
+
+    def _verify(self, settings, wanted, engine, vault):
+        """Everybody gets in everywhere with what they mount."""
+        super()._verify(settings, wanted, engine, vault)
+        if self.trouble and self.trouble.pop(0):
+            raise VerificationFailed("the check of FlowAPI failed")
+        for row in ROLES if self.kept else ():
+            role = row.name.format_map(self.settings().texts())
+            assert scram.is_of(self.kept[row.database.service, role], vault.value(row.secret)), row.secret
+        for sealing, service in zip(SEALINGS, ("flowetl_worker", "flowauth"), strict=True):
+            if sealing.secret in self.sealed:
+                assert (
+                    self.sealed[sealing.secret]
+                    == self.mounted(service, sealing.secret)
+                    == vault.value(sealing.secret).text()
+                )
+
+    def titles(self):
+        """The secret objects of the swarm: one each, of the newest generation."""
+        vault = self.vault()
+        expected = {f"s_{name}_g{vault.generation(name)}" for name in vault.names() if BY_NAME[name].components}
+        return set(self.engine.secrets), expected
+
+
+def here(engine):
+    return {name.removeprefix("s_") for name in engine.services}
+
+
+@pytest.fixture
+def worlds(tmp_path, monkeypatch):
+    count = iter(range(1000))
+    return lambda: Rotating(tmp_path / f"world{next(count)}", monkeypatch)
+
+
+@pytest.fixture
+def world(worlds):
+    return worlds().deployed()
+
+
+def test_everything_gets_another_value_and_everybody_learns_it(world):
+    before = {name: world.vault().value(name).text() for name in world.vault().names()}
+
+    names = world.rotate()
+
+    now = {name: world.vault().value(name).text() for name in world.vault().names()}
+    same = {name for name in before if now[name] == before[name]}
+    assert {BY_NAME[name].source.__class__.__name__ for name in same} == {
+        "FromVariable", "Alias", "AuthorityKey", "AuthorityCertificate", "TrustedCertificates", "Password"
+    }  # fmt: skip
+    assert {name for name in same if BY_NAME[name].source.__class__.__name__ == "Password"} == {
+        "FLOWAUTH_ANALYST_PASSWORD"
+    }
+    assert not set(names) & same
+    found, expected = world.titles()
+    assert found == expected
+    assert world.vault().claims.get("rotation") is None
+    assert world.deploy().changes == 0
+
+
+def test_a_keys_records_are_readable_throughout(world):
+    world.rotate(Wish(("FLOWAUTH_FERNET_KEY", "AIRFLOW__CORE__FERNET_KEY")))
+
+    for name in ("FLOWAUTH_FERNET_KEY", "AIRFLOW__CORE__FERNET_KEY"):
+        Fernet(world.vault().value(name).reveal())  # one key, not two
+        assert world.vault().generation(name) == 3
+
+
+def test_cut_off_before_any_write_the_next_run_comes_to_the_same_end(worlds):
+    whole = worlds().deployed()
+    whole.fuse.set(0)
+    whole.rotate()
+    writes = whole.fuse.burnt
+
+    for number in range(1, writes + 1, 7):
+        world = worlds().deployed()
+        before = world.held()
+        world.fuse.set(number)
+        with pytest.raises(Killed):
+            world.rotate()
+        world.fuse.set(0)
+
+        world.rotate()  # its verification is the judge
+
+        assert before.items() <= world.held().items(), f"a value was lost: {number}"
+        found, expected = world.titles()
+        assert found == expected, number
+        assert world.deploy().changes == 0, number
+    assert writes > 60
+
+
+def test_a_deployment_after_one_that_was_cut_off_locks_nobody_out(worlds):
+    wish = Wish((PASSWORD, "FLOWETL_POSTGRES_PASSWORD"))
+    whole = worlds().deployed()
+    whole.fuse.set(0)
+    whole.rotate(wish)
+
+    for number in range(1, whole.fuse.burnt + 1, 3):
+        world = worlds().deployed()
+        world.fuse.set(number)
+        with pytest.raises(Killed):
+            world.rotate(wish)
+        world.fuse.set(0)
+
+        world.deploy()  # its verification is the judge
+
+        world.rotate(wish)
+        found, expected = world.titles()
+        assert found == expected, number
+
+
+def test_when_verification_fails_the_old_values_are_in_use_again(world):
+    before = {name: world.vault().value(name).text() for name in world.vault().names()}
+    world.trouble = [True]
+
+    with pytest.raises(VerificationFailed, match="the old values are in use again"):
+        world.rotate()
+
+    now = {name: world.vault().value(name).text() for name in world.vault().names()}
+    certificates = {name for name in before if "cert" in name}
+    assert {name: now[name] for name in before if name not in certificates} == {
+        name: before[name] for name in before if name not in certificates
+    }
+    found, expected = world.titles()
+    assert found == expected
+    assert world.deploy().changes == 0
+
+
+def test_going_back_that_fails_too_is_carried_on_by_the_next_run(world):
+    before = world.vault().value(PASSWORD)
+    world.trouble = [True, True]
+
+    with pytest.raises(VerificationFailed, match="so did going back"):
+        world.rotate(Wish((PASSWORD,)))
+
+    world.rotate(Wish(older_than=timedelta(days=1)))
+    assert world.vault().value(PASSWORD) == before
+    assert world.vault().claims.get("rotation") is None
+
+
+def test_cut_off_on_the_way_back_it_still_comes_back(worlds):
+    whole = worlds().deployed()
+    whole.fuse.set(0)
+    whole.trouble = [True]
+    wish = Wish((PASSWORD, "AIRFLOW__CORE__FERNET_KEY"))
+    with pytest.raises(VerificationFailed):
+        whole.rotate(wish)
+    writes = whole.fuse.burnt
+
+    for number in range(writes // 2, writes + 1, 7):
+        world = worlds().deployed()
+        before = {name: world.vault().value(name) for name in wish.names}
+        world.trouble = [True]
+        world.fuse.set(number)
+        with pytest.raises((Killed, VerificationFailed)):
+            world.rotate(wish)
+        world.fuse.set(0)
+
+        world.rotate(Wish(older_than=timedelta(days=1)))
+
+        if not world.trouble:  # it had begun to go back
+            assert {name: world.vault().value(name) for name in wish.names} == before, number
+
+
+def test_a_stack_that_is_not_as_it_would_be_deployed_is_left_alone(world):
+    before = world.held()
+    variables = world.folder / ".env"
+    variables.write_text("FLOWAPI_HOST_PORT=9191\n")
+
+    with pytest.raises(UsageError, match="not as it would be deployed now"):
+        world.rotate()
+
+    assert world.held() == before
+
+
+def test_the_library_keeps_its_server_away(worlds):
+    world = worlds()
+    world.deployed("library")
+    world.kept = {key: text for key, text in world.kept.items() if key[0] == "flowdb"}
+
+    order = rotation.order_of_deployed(world.settings(), world.engine)
+
+    assert order.target.name == "library"
