@@ -53,6 +53,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def rotation(session: nox.Session) -> None:
+    """What each secret's rotation interrupts, and for how long (root and an engine; ten minutes)."""
+    session.run("python", "-m", "tests.bench.rotation", *session.posargs)
+
+
+@nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Resolve the dependencies anew (needs a package index)."""
     options = ["--generate-hashes", "--universal", "--python-version", "3.11", "--no-emit-index-url"]

@@ -8,7 +8,7 @@ volumes; a service that needs others finds those running, since it does not star
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import median
 from typing import Any
 
@@ -18,9 +18,6 @@ from tests.bench.row import Row
 from tests.swarm.machine import Machine, engine, objects
 
 TIMES = 5
-CHAIN = ("flowdb", "flowmachine", "flowapi")
-"""Each waits for the one before it, so their starts add up."""
-
 LOOK = 0.03
 """Seconds between two looks at a task."""
 
@@ -35,7 +32,8 @@ def measure() -> Iterator[Row]:
     up, done = (median(column) for column in zip(*(times for times, _ in rounds), strict=True))
     alone = {name: median(starts[name] for _, starts in rounds) for name in rounds[0][1]}
     longest = max(alone, key=lambda name: alone[name])
-    for name, what in ((f"{longest}'s own start", {longest}), (f"{', '.join(CHAIN)} in turn", set(CHAIN))):
+    chain = longest_chain(alone)
+    for name, what in ((f"{longest}'s own start", (longest,)), (f"{', '.join(chain)} in turn", chain)):
         against = sum(alone[each] for each in what)
         yield Row("quickstart, until all is up", up, yardstick=name, against=against, most_ratio=1.3)
         yield Row("quickstart, verified", done, yardstick=name, against=against)
@@ -84,6 +82,19 @@ def in_order(names: Iterable[str]) -> list[str]:
         order += ready
         left = [name for name in left if name not in ready]
     return order
+
+
+def longest_chain(seconds: Mapping[str, float]) -> tuple[str, ...]:
+    """The services of which each needs the one before it, and whose starts in turn take the longest."""
+    chains: dict[str, tuple[str, ...]] = {}
+    for name in in_order(seconds):
+        before = [chains[need] for need in SERVICES[name].needs if need in chains]
+        chains[name] = (*max(before, key=lambda chain: _sum(chain, seconds), default=()), name)
+    return max(chains.values(), key=lambda chain: _sum(chain, seconds))
+
+
+def _sum(chain: Iterable[str], seconds: Mapping[str, float]) -> float:
+    return sum(seconds[name] for name in chain)
 
 
 def _remove(api: Any, specifications: dict[str, Any]) -> None:
