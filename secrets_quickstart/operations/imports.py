@@ -84,7 +84,7 @@ def _refuse_to_lock_out(settings: Settings, vault: Vault, name: str) -> None:
         raise MaterialError(
             f"{name} was not imported",
             why=f"the database in the {place} {depends} the one that the vault holds, and knows no other",
-            fix=f"keep it, or start with {elsewhere}",
+            fix=f"give it a new one with invoke secrets.rotate --names {name}, or start with {elsewhere}",
         )
 
 
