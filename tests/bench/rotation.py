@@ -29,6 +29,8 @@ WITHIN = 5.0
 """Seconds that an answer may take."""
 SETTLED = 3.0
 """Seconds that are watched before and after."""
+PROBE = "CREATE ROLE probe LOGIN PASSWORD 'probe'; GRANT CONNECT ON DATABASE flowdb TO probe"
+"""A role of which no secret speaks, so that it is the server that is asked for."""
 FILE = REPOSITORY / "artefacts/rotation.json"
 
 
@@ -139,9 +141,7 @@ def main(names: Sequence[str]) -> int:
     """Deploy everything, renew one secret after the other, and take it all away again."""
     with machine() as here:
         here.invoke("quickstart")
-        execute(
-            STACK, "flowdb", "psql", "-U", "flowdb", "-d", "flowdb", "-c", "CREATE ROLE probe LOGIN PASSWORD 'probe'"
-        )
+        execute(STACK, "flowdb", "psql", "-U", "flowdb", "-d", "flowdb", "-c", PROBE)
         every = here.json("secrets.rotate", "--all", "--dry-run", expect=2)["names"]
         rows = []
         for name in names or [*every, "ca-key-flowkit.pem"]:
