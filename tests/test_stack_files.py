@@ -117,3 +117,33 @@ def test_each_difference_is_said_in_words(file):
 
 def test_a_change_made_by_hand_is_seen(file):
     assert compared(file, running(Env=["FIXED=2", "FLAG=true"])) == ["variable FIXED: 2 becomes 1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"services:\n  db: [", "in line"),
+        (b"services:\n\tdb:\n", "line 2"),
+        (b"", "no services"),
+        (b"services: []", "no services"),
+        (b"services:\n  db:\n", "no services with an image"),
+        (b"services:\n  db:\n    image: 5\n", "no services with an image"),
+        (b"services: \xff", "not UTF-8"),
+        (b"a: \x00", "no YAML"),
+    ],
+)
+def test_a_file_that_somebody_spoilt_is_named_with_the_place(tmp_path, content, said):
+    path = tmp_path / "db.yml"
+    path.write_bytes(content)
+
+    with pytest.raises(SettingsError) as refused:
+        StackFile(path).resolved({})
+
+    assert said in str(refused.value)
+    assert str(path) in str(refused.value)
+    assert "git checkout" in refused.value.fix
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(SettingsError, match="No such file"):
+        StackFile(tmp_path / "db.yml").resolved({})

@@ -31,7 +31,11 @@ class StackFile:
 
     @cached_property
     def text(self) -> str:
-        return self.path.read_text(encoding="utf-8")
+        try:
+            return self.path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as problem:
+            why = getattr(problem, "strerror", None) or "it is not UTF-8"
+            raise self._unusable(why) from None
 
     @property
     def name(self) -> str:
@@ -74,8 +78,25 @@ class StackFile:
         import yaml
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        content: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506  # both are safe loaders
+        try:
+            content: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506  # both are safe loaders
+        except yaml.MarkedYAMLError as problem:
+            mark = problem.problem_mark
+            where = f" in line {mark.line + 1}" if mark is not None else ""
+            raise self._unusable(f"{problem.problem or 'it is no YAML'}{where}") from None
+        except yaml.YAMLError:
+            raise self._unusable("it is no YAML") from None
+        services = content.get("services") if isinstance(content, dict) else None
+        if not isinstance(services, dict) or not all(
+            isinstance(entry, dict) and isinstance(entry.get("image"), str) for entry in services.values()
+        ):
+            raise self._unusable("it has no services with an image each")
         return content
+
+    def _unusable(self, why: str) -> SettingsError:
+        return SettingsError(
+            f"{self.path} cannot be used", why=why, fix=f"mend it, or bring it back: git checkout {self.path}"
+        )
 
 
 def interpolated(text: str, environment: Mapping[str, str]) -> str:
