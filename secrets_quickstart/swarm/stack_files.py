@@ -79,7 +79,7 @@ class StackFile:
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
-            content: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506  # both are safe loaders
+            content: object = yaml.load(text, Loader=loader)  # noqa: S506  # both are safe loaders
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark
             where = f" in line {mark.line + 1}" if mark is not None else ""
@@ -87,9 +87,9 @@ class StackFile:
         except yaml.YAMLError:
             raise self._unusable("it is no YAML") from None
         services = content.get("services") if isinstance(content, dict) else None
-        if not isinstance(services, dict) or not all(
-            isinstance(entry, dict) and isinstance(entry.get("image"), str) for entry in services.values()
-        ):
+        entries = list(services.values()) if isinstance(services, dict) else []
+        whole = all(isinstance(entry, dict) and isinstance(entry.get("image"), str) for entry in entries)
+        if not isinstance(content, dict) or not entries or not whole:
             raise self._unusable("it has no services with an image each")
         return content
 

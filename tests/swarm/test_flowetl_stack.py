@@ -15,6 +15,7 @@ from secrets_quickstart.clients.airflow import AirflowClient
 from secrets_quickstart.clients.answers import Refused
 from secrets_quickstart.clients.flower import FlowerClient
 from secrets_quickstart.clients.http import Place
+from secrets_quickstart.operations.rotation import WITH_ITS_SECRETS
 from secrets_quickstart.sensitive import Sensitive
 from tests.swarm.eventually import eventually
 from tests.swarm.leaks import Watch, places, values_of
@@ -233,6 +234,27 @@ def test_another_password_of_the_administrator_is_taken_over_and_one_worker_is_e
         assert client.slots("postgres_etl") == 4
     with pytest.raises(Refused), airflow(password):
         pass
+
+
+def airflow_says(*arguments):
+    """What Airflow's command prints in the scheduler's container."""
+    return execute(STACK, "flowetl_scheduler", "python", "-c", WITH_ITS_SECRETS, "airflow", *arguments)
+
+
+def test_with_every_secret_renewed_airflow_reads_what_it_kept_encrypted(machine):
+    airflow_says("variables", "set", "kept", "as it was")
+    names = machine.json("secrets.rotate", "--all", "--dry-run", expect=2)["names"]
+    before = {name: machine.value(name) for name in names}
+    assert {"AIRFLOW__CORE__FERNET_KEY", "FLOWETL_POSTGRES_PASSWORD", "FLOWETL_REDIS_PASSWORD"} < {*names}
+
+    machine.invoke("secrets.rotate", "--all")
+
+    assert not any(machine.value(name) == before[name] for name in names)
+    assert len(machine.value("AIRFLOW__CORE__FERNET_KEY")) == 44, "the new key alone"
+    assert airflow_says("variables", "get", "kept").splitlines()[-1] == "as it was"
+    with airflow(machine.value("FLOWETL_AIRFLOW_ADMIN_PASSWORD")) as client:
+        assert client.slots("postgres_etl") == 4
+    assert machine.json("deploy", "--target", "flowetl")["changes"] == 0
 
 
 def check(service, *before):
