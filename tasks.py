@@ -11,6 +11,7 @@ from secrets_quickstart.tasks import (
     flowauth,
     hosts,
     images,
+    people,
     removing,
     secrets_of_stack,
     swarm,
@@ -21,5 +22,5 @@ from secrets_quickstart.tasks import (
 ns = Collection(
     *(deploying.quickstart, deploying.deploy, deploying.plan, verify.verify, doctor.doctor),
     *(watching.status, watching.logs, removing.down, removing.purge),
-    *(secrets_of_stack, certs, hosts, images, swarm, flowapi, flowauth, etl),
+    *(secrets_of_stack, certs, hosts, images, swarm, flowapi, flowauth, etl, people),
 )
