@@ -3,6 +3,7 @@
 from invoke.collection import Collection
 
 from secrets_quickstart.tasks import (
+    backups,
     certs,
     deploying,
     doctor,
@@ -21,6 +22,6 @@ from secrets_quickstart.tasks import (
 
 ns = Collection(
     *(deploying.quickstart, deploying.deploy, deploying.plan, verify.verify, doctor.doctor),
-    *(watching.status, watching.logs, removing.down, removing.purge),
-    *(secrets_of_stack, certs, hosts, images, swarm, flowapi, flowauth, etl, people),
+    *(watching.status, watching.logs, backups.restore, removing.down, removing.purge),
+    *(backups, secrets_of_stack, certs, hosts, images, swarm, flowapi, flowauth, etl, people),
 )

@@ -271,6 +271,10 @@ class FakeApi:
             raise docker.errors.NotFound(f"no such volume: {name}")
         return {"Mountpoint": str(self._engine.volumes[name])}
 
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        self._engine.writes.append(f"create volume {name} of {labels[NAMESPACE]}")
+        self._engine.volumes.setdefault(name, Path("/nowhere") / name)
+
     def volumes(self, filters: Mapping[str, str]) -> dict[str, Any]:
         stack = filters["label"].partition("=")[2]
         return {"Volumes": [{"Name": name} for name in self._engine.volumes if name.startswith(f"{stack}_")]}

@@ -115,3 +115,43 @@ def test_afterwards_everything_is_as_it_was():
     assert signal.getsignal(signal.SIGINT) is before
     assert not processes.interrupted()
     assert processes.run(program("print('on')")).stdout == "on\n"
+
+
+def test_a_program_that_is_piped_takes_and_gives_streams():
+    code = "import sys; sys.stdout.write(sys.stdin.read().upper())"
+    with processes.piped(program(code), env={}) as streams:
+        streams.stdin.write(b"abc")
+        streams.stdin.close()
+        assert streams.stdout.read() == b"ABC"
+
+
+def pipe(code, use):
+    with processes.piped(program(code), env={}) as streams:
+        use(streams)
+
+
+def endlessly(streams):
+    while True:
+        streams.stdin.write(b"x" * 65536)
+
+
+def test_a_piped_program_that_fails_is_an_error_with_its_last_words():
+    code = "import sys; print('the last word', file=sys.stderr); sys.exit(3)"
+
+    with pytest.raises(ProcessError, match="failed with status 3: the last word"):
+        pipe(code, lambda streams: streams.stdout.read())
+
+
+def test_a_piped_program_that_reads_no_more_has_failed_whatever_it_says():
+    with pytest.raises(ProcessError, match="it read no more"):
+        pipe("pass", endlessly)
+
+
+def test_a_piped_program_is_killed_when_its_reader_fails():
+    with pytest.raises(ZeroDivisionError):
+        pipe(LONG, lambda _: 1 / 0)
+
+
+def test_a_program_that_is_missing_cannot_be_piped():
+    with pytest.raises(ProcessError, match="no such program"), processes.piped(["no-such-program"], env={}):
+        pass

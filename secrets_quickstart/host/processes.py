@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import IO, BinaryIO, cast
 
 from secrets_quickstart.errors import ProcessError
 
@@ -70,6 +71,65 @@ def ending_on_ctrl_c() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, before)
         _interrupted.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Piped:
+    """A program that runs, and its streams."""
+
+    stdin: BinaryIO
+    stdout: BinaryIO
+
+
+@contextmanager
+def piped(argv: Sequence[str], *, env: Mapping[str, str]) -> Iterator[Piped]:
+    """A program whose input and output are streams, for what is too large to be held.
+
+    At the end of the block its input ends, and its end is waited for; it is killed if the block raises.  Raises
+    ProcessError when it is missing, or ended with another status than 0.
+    """
+    command = tuple(argv)
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise _missing(command[0]) from error
+    if process.stdin is None or process.stdout is None or process.stderr is None:
+        raise AssertionError(process)
+    said: deque[str] = deque(maxlen=KEPT_LINES)
+    listener = threading.Thread(target=_keep_lines, args=(process.stderr, said), daemon=True)
+    listener.start()
+    cut_short = False
+    try:
+        try:
+            yield Piped(cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout))
+            process.stdin.close()
+        except BrokenPipeError:  # it reads no more: its status says why
+            cut_short = True
+        process.stdout.close()
+        status = process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        listener.join()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+    if status != 0 or cut_short:
+        raise ProcessError(
+            f"{command[0]} failed with status {status}",
+            why=said[-1] if said else "it read no more" if cut_short else "it said nothing",
+            fix="see the lines above, and run this again",
+            log=tuple(said),
+        )
+
+
+def _keep_lines(stream: IO[bytes], said: deque[str]) -> None:
+    for raw in stream:
+        said.append(raw.decode(errors="replace").rstrip())
 
 
 def find(program: str) -> str | None:

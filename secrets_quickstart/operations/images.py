@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from secrets_quickstart.catalog.images import IMAGES
+from secrets_quickstart.catalog.images import BY_NAME, IMAGES
+from secrets_quickstart.operations import course
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.images import ImagesStep, Mode, Wish
 from secrets_quickstart.swarm.engine import Engine
@@ -21,6 +22,15 @@ def step(
     tags = {row.tag_variable: str(settings[row.tag_variable]) for row in IMAGES if row.tag_variable}
     wish = Wish(names, mode, settings.folder / FOLDER, tags, settings.stack)
     return ImagesStep(engine, wish, registry(settings, engine), settings.base_environment, tell)
+
+
+def reference(settings: Settings, engine: Engine, name: str, tell: Callable[[Mapping[str, str]], None]) -> str:
+    """What the engine knows an image by, once it is there."""
+    row = BY_NAME[name]
+    chosen = step(settings, engine, (name,), settings.images, tell)
+    course.carry_out([[chosen]])
+    found = {row.tag_variable: str(settings[row.tag_variable]), row.pin_variable: "", **chosen.environment()}
+    return f"{found[row.variable]}:{found[row.tag_variable]}{found[row.pin_variable]}"
 
 
 def registry(settings: Settings, engine: Engine) -> Registry:

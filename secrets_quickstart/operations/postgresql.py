@@ -10,7 +10,6 @@ from pathlib import Path
 
 from secrets_quickstart.checks.data import Place
 from secrets_quickstart.errors import HostError
-from secrets_quickstart.operations import course
 from secrets_quickstart.operations import images as image_sources
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers
@@ -80,10 +79,7 @@ class Whereabouts:
         return found
 
     def _image(self) -> str:
-        step = image_sources.step(self.settings, self.engine, ("postgres",), self.settings.images, self.tell)
-        course.carry_out([[step]])
-        chosen = {"POSTGRES_TAG": str(self.settings["POSTGRES_TAG"]), "POSTGRES_PIN": "", **step.environment()}
-        return "{POSTGRES_IMAGE}:{POSTGRES_TAG}{POSTGRES_PIN}".format(**chosen)
+        return image_sources.reference(self.settings, self.engine, "postgres", self.tell)
 
 
 def temporary_name(stack: str, place: Place) -> str:

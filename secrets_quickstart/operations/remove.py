@@ -14,6 +14,7 @@ from secrets_quickstart.catalog.labels import STACK
 from secrets_quickstart.checks.data import Content, Place, look, places
 from secrets_quickstart.checks.dump_note import note_path
 from secrets_quickstart.errors import HostError
+from secrets_quickstart.operations import backup_verify, restore
 from secrets_quickstart.operations.flowauth_tables import NOTE
 from secrets_quickstart.operations.postgresql import dumps, temporary_name
 from secrets_quickstart.settings import Settings
@@ -26,6 +27,8 @@ from secrets_quickstart.swarm.watching import remove_and_wait
 from secrets_quickstart.vault import KeyFile, Vault, key_of, storage, vault_lock
 
 Tell = Callable[[Mapping[str, str]], None]
+FILLED = (restore.restoring, backup_verify.verifying)
+"""How the containers are called in which databases are filled from a backup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,10 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
         if found.secrets:
             for item in _own_secrets(engine, settings.stack).values():
                 secrets.remove(engine, item)
-        for place in _places(settings) if found.volumes else ():
-            containers.discard(engine, temporary_name(settings.stack, place))  # a killed run left it, with its volume
+        for place in _places(settings) if found.volumes else ():  # a killed run left it, with its volume
+            component = place.database.component
+            for left in (temporary_name(settings.stack, place), *(name(settings.stack, component) for name in FILLED)):
+                containers.discard(engine, left)
         for name in found.volumes:
             volumes.remove(engine, name)
         for directory in found.directories:
@@ -129,7 +134,7 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
         elif found.node_label:
             membership.label_this_node(engine, found.node_label, None)
         dumped = (note_path(settings, database) for database in DATABASES)
-        notes = (settings.state_dir / "verified.json", settings.state_dir / NOTE, *dumped)
+        notes = (*(settings.state_dir / name for name in ("verified.json", NOTE, restore.NOTE)), *dumped)
         for path in (*notes, *found.examples, *found.dumps, found.vault, found.key):
             if path is not None:
                 path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from secrets_quickstart.errors import EngineError, QuickstartError
 from secrets_quickstart.host import processes
+from secrets_quickstart.host.processes import Piped
 from secrets_quickstart.swarm import services
 from secrets_quickstart.swarm.engine import Engine, translated
 from secrets_quickstart.swarm.logs import LAST
@@ -94,6 +95,18 @@ def feed(
     command = [PROGRAM, "exec", "--interactive", container, *argv]
     done = processes.run(command, stdin=stdin, env={**environment, "DOCKER_HOST": engine.host}, check=False)
     return Execution(done.status, done.stdout, done.stderr)
+
+
+@contextmanager
+def piped(engine: Engine, container: str, argv: Sequence[str], environment: Mapping[str, str]) -> Iterator[Piped]:
+    """A program in the container, with its input and output as streams; `environment` is the docker client's own.
+
+    Raises ProcessError when it ends with another status than 0.  When this process dies, even by SIGKILL, its input
+    ends; it is for the program to heed that.
+    """
+    command = [PROGRAM, "exec", "--interactive", container, *argv]
+    with processes.piped(command, env={**environment, "DOCKER_HOST": engine.host}) as streams:
+        yield streams
 
 
 @contextmanager

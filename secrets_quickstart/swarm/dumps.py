@@ -57,10 +57,13 @@ class Postgresql:
     environment: Mapping[str, str]
     """The docker client's."""
 
-    def wait(self, deadline: float) -> None:
-        """Return when it answers; raises ServiceError after so many seconds, with its last words."""
+    def wait(self, deadline: float, *at: str) -> None:
+        """Return when it answers; raises ServiceError after so many seconds, with its last words.
+
+        `at` are pg_isready's options for another address than its socket.
+        """
         end = time.monotonic() + deadline
-        while (answer := self._run("pg_isready", "--quiet")).status:
+        while (answer := self._run("pg_isready", "--quiet", *at)).status:
             if time.monotonic() > end:
                 raise ServiceError("the database does not come up", fix="see the lines above", log=answer.log)
             time.sleep(BETWEEN)

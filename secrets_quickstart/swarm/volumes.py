@@ -13,6 +13,12 @@ def of_stack(engine: Engine, stack: str) -> list[str]:
     return [item["Name"] for item in found["Volumes"] or ()]
 
 
+def make(engine: Engine, stack: str, name: str) -> None:
+    """Make a volume of the stack's, as its services would; one that is there already is no error."""
+    with translated(f"the volume {name} cannot be made"):
+        engine.api.create_volume(name, labels={NAMESPACE: stack})
+
+
 def remove(engine: Engine, name: str) -> None:
     """Delete a volume with all that is in it; one that is gone already is no error."""
     import docker.errors

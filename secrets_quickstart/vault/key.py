@@ -58,7 +58,7 @@ def master_key(key: Key, scrypt: Scrypt | None, vault: Path) -> Sensitive:
         case KeyFile(path), None:
             return _read_key(path, vault)
         case PassphraseFile(path), Scrypt():
-            return _derive(_read_passphrase(path), scrypt)
+            return _derive(read_passphrase(path), scrypt)
         case KeyFile(), _:
             raise VaultError(
                 f"the vault {vault} cannot be opened",
@@ -78,7 +78,7 @@ def first_key(key: Key, vault: Path) -> tuple[Sensitive, Scrypt | None]:
     match key:
         case PassphraseFile(path):
             scrypt = Scrypt(secrets.token_hex(16))
-            return _derive(_read_passphrase(path), scrypt), scrypt
+            return _derive(read_passphrase(path), scrypt), scrypt
         case KeyFile(path):
             if not storage.exists(storage.real(path)):
                 new = KEY_PREFIX + base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"
@@ -108,7 +108,8 @@ def _read_key(path: Path, vault: Path) -> Sensitive:
     return Sensitive(key)
 
 
-def _read_passphrase(path: Path) -> Sensitive:
+def read_passphrase(path: Path, named_by: str = "FLOWKIT_VAULT_PASSPHRASE_FILE") -> Sensitive:
+    """A file's or pipe's content without its last newline; raises VaultError if others may read it, or it is empty."""
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode):  # a pipe has nothing to leave open
@@ -118,7 +119,7 @@ def _read_passphrase(path: Path) -> Sensitive:
         raise VaultError(
             f"the passphrase in {path} cannot be read",
             why=(error.strerror or type(error).__name__).lower(),
-            fix="name a file that holds it in FLOWKIT_VAULT_PASSPHRASE_FILE",
+            fix=f"name a file that holds it with {named_by}",
         ) from error
     if not passphrase.strip():
         raise VaultError(f"the passphrase in {path} cannot be used", why="it is empty", fix="write one into that file")

@@ -1,0 +1,125 @@
+"""A database filled from a backup, and held against it; not which place it is filled in, and why."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from secrets_quickstart.catalog.components import SERVICES
+from secrets_quickstart.catalog.databases import DATABASES, Database
+from secrets_quickstart.errors import VerificationFailed
+from secrets_quickstart.operations import images
+from secrets_quickstart.operations.amounts import Meter, Tell
+from secrets_quickstart.operations.backup import LOGICAL, PHYSICAL, ROLES_SUFFIX, SUFFIXES
+from secrets_quickstart.operations.backup_answers import IDENTITY, Comparison, answers, compared
+from secrets_quickstart.operations.backup_folder import Backup
+from secrets_quickstart.operations.postgresql import OWNER, PATH, SERVER
+from secrets_quickstart.settings import Settings
+from secrets_quickstart.swarm import containers, copies
+from secrets_quickstart.swarm.dumps import Postgresql
+from secrets_quickstart.swarm.engine import Engine
+
+BY_COMPONENT = {database.component: database for database in DATABASES}
+HELD = """
+trap exit INT TERM
+exec 3<&0
+cat <&3 >/dev/null &
+wait
+"""
+"""A container that does nothing, for as long as somebody holds its input."""
+FLOWDB_OWNER = "flowdb"
+THROWAWAY = (
+    *("POSTGRES_PASSWORD", "FLOWDB_POSTGRES_PASSWORD"),
+    *("FLOWMACHINE_FLOWDB_PASSWORD", "FLOWAPI_FLOWDB_PASSWORD"),
+)
+"""What FlowDB's images want before they make a database.  It gets a password that nobody keeps, in a container without
+a network: the roles of the backup bring their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a database is filled in."""
+
+    component: str
+    container: str
+    """The name of the container that does it, one at a time."""
+    data: str
+    """A volume, or a directory of this machine."""
+    user: str = OWNER
+
+
+@dataclass(frozen=True, slots=True)
+class Refill:
+    """Fills databases from one backup."""
+
+    settings: Settings
+    engine: Engine
+    backup: Backup
+    tell: Tell
+
+    def fill(self, spot: Spot) -> Comparison:
+        """Put the backup's database in the place of all that is there, and ask it what the one it is of was asked.
+
+        A fill that is cut off leaves what no server starts on, and is begun anew.  Raises VerificationFailed when the
+        copy is not what was backed up.
+        """
+        part = self.backup.manifest.databases[spot.component]
+        image = images.reference(self.settings, self.engine, _image(spot.component), self.tell)
+        meter = Meter(self.tell, spot.component, self.backup.manifest.files[self._file(spot)].bytes)
+        if part.kind == PHYSICAL:
+            with self._container(spot, image, HELD) as database:
+                with copies.unpacking(database) as sink:
+                    self.backup.pour(self._file(spot), sink, meter)
+                copies.settle(database)
+        else:
+            with self._container(spot, image, HELD) as database:
+                copies.empty(database)
+            with self._container(spot, image, SERVER) as database:
+                database.wait(self.settings.deadline, "--host=127.0.0.1")  # there once it is made
+                with copies.putting_roles(database) as sink:
+                    self.backup.pour(f"{spot.component}{ROLES_SUFFIX}", sink)
+                with copies.putting_dump(database) as sink:
+                    self.backup.pour(self._file(spot), sink, meter)
+        meter.done()
+        return self._held_against(spot, image)
+
+    def _held_against(self, spot: Spot, image: str) -> Comparison:
+        part = self.backup.manifest.databases[spot.component]
+        with self._container(spot, image, SERVER) as database:
+            database.wait(self.settings.deadline, "--host=127.0.0.1")
+            identifier = str(database.ask(IDENTITY)["identifier"])
+            found = compared(*part.answers, answers(database, spot.component))
+        differences = list(found.differences)
+        if part.kind != LOGICAL and identifier != part.identifier:
+            differences.append(f"its identifier is {identifier}, not {part.identifier}")
+        if differences:
+            raise VerificationFailed(
+                f"the copy of {spot.component} is not what was backed up",
+                why="; ".join(differences[:5]),
+                fix="use another backup, and keep this one to find out why",
+            )
+        return found
+
+    @contextmanager
+    def _container(self, spot: Spot, image: str, script: str) -> Iterator[Postgresql]:
+        owner = self._database(spot).owner or FLOWDB_OWNER
+        environment = {"POSTGRES_USER": owner, "POSTGRES_DB": owner, "SHARED_BUFFERS_SIZE": "128MB"}
+        environment |= dict.fromkeys(THROWAWAY, secrets.token_hex(16))
+        bind = f"{spot.data}:{PATH}"
+        with containers.temporary(
+            self.engine, spot.container, image, script, user=spot.user, environment=environment, bind=bind
+        ) as container:
+            yield Postgresql(self.engine, container, self.settings.base_environment)
+
+    def _file(self, spot: Spot) -> str:
+        return f"{spot.component}{SUFFIXES[self.backup.manifest.databases[spot.component].kind]}"
+
+    def _database(self, spot: Spot) -> Database:
+        return BY_COMPONENT[spot.component]
+
+
+def _image(component: str) -> str:
+    """The row of `images` that the database's service runs."""
+    return SERVICES[BY_COMPONENT[component].service].image
