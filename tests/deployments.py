@@ -201,7 +201,7 @@ class World:
         return {
             f"{name} {number}": vault.value(name, number).reveal()
             for name in vault.names()
-            for number in range(1, vault.generation(name) + 1)
+            for number in vault.generations(name)
         }
 
     def files(self) -> dict[str, bytes]:

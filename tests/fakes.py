@@ -82,9 +82,15 @@ class FakeEngine(Engine):
     def next_id(self) -> str:
         return f"id{next(self._ids)}"
 
-    def add_secret(self, name: str, labels: Mapping[str, str] | None = None) -> None:
+    def add_secret(self, name: str, labels: Mapping[str, str] | None = None, value: bytes = b"") -> None:
         """A secret that somebody else made."""
-        self.secrets[name] = {"ID": self.next_id(), "Spec": {"Name": name, "Labels": dict(labels or {})}}
+        self.secrets[name] = {
+            "ID": self.next_id(),
+            "Spec": {"Name": name, "Labels": dict(labels or {})},
+            "CreatedAt": self.tick(),
+            "Version": {"Index": next(self._ids)},
+            "value": value,
+        }
 
     def add_image(self, reference: str, labels: Mapping[str, str] | None = None) -> None:
         self.images.append(
@@ -151,9 +157,11 @@ class FakeEngine(Engine):
             for slot in range(1, spec["Mode"]["Replicated"]["Replicas"] + 1):
                 self.add_task(spec["Name"], slot=slot)
 
-    def add_service(self, stack: str, name: str) -> None:
-        """A service as `deploy` makes it, of a stack file that says next to nothing."""
-        self._put_service(stack, name, {"image": "x:1", "environment": {}, "deploy": {}}, {})
+    def add_service(self, stack: str, name: str, mounts: Mapping[str, str] | None = None) -> None:
+        """A service as `deploy` makes it, of a stack file that says next to nothing; `mounts` are secrets by file."""
+        mounts = mounts or {}
+        entry = {"image": "x:1", "environment": {}, "deploy": {}, "secrets": list(mounts)}
+        self._put_service(stack, name, entry, mounts)
 
     def add_task(self, service: str, *, slot: int = 1, state: str | None = None, error: str = "") -> None:
         """A task of the service's present specification; that of a job is done at once, if it does not fail."""
@@ -169,7 +177,12 @@ class FakeEngine(Engine):
                 "Slot": slot,
                 "NodeID": "node1",
                 "DesiredState": "shutdown" if state == "complete" else "running",
-                "Status": {"State": state, "Timestamp": now, "Err": error or self.reason},
+                "Status": {
+                    "State": state,
+                    "Timestamp": now,
+                    "Err": error or self.reason,
+                    "ContainerStatus": {"ContainerID": f"container of {item['ID']}.{slot} at {now}"},
+                },
                 "CreatedAt": now,
                 "Spec": item["Spec"]["TaskTemplate"],
             }
@@ -195,11 +208,39 @@ class FakeApi:
         if name in self._engine.secrets:
             raise docker.errors.APIError("conflict", explanation=f"secret {name} already exists")
         self._engine.writes.append(f"create secret {name}")
-        self._engine.secrets[name] = {
-            "ID": self._engine.next_id(),
-            "Spec": {"Name": name, "Labels": dict(labels)},
-            "value": data,
-        }
+        self._engine.add_secret(name, labels, data)
+
+    def inspect_secret(self, identifier: str) -> dict[str, Any]:
+        return next(item for item in self._engine.secrets.values() if item["ID"] == identifier)
+
+    def post(self, url: str, *, params: Mapping[str, int], json: Mapping[str, Any]) -> Any:
+        """Labels for a secret: the engine changes nothing else of one."""
+        item = self.inspect_secret(url.removesuffix("/update").rpartition("/")[2])
+        if params["version"] != item["Version"]["Index"] or json["Name"] != item["Spec"]["Name"]:
+            return SimpleNamespace(status_code=500, text="update out of sequence")
+        self._engine.writes.append(f"label secret {json['Name']}")
+        item["Spec"] = dict(json)
+        item["Version"] = {"Index": params["version"] + 1}
+        return SimpleNamespace(status_code=200, text="")
+
+    def exec_create(self, container: str, argv: list[str]) -> dict[str, Any]:
+        return {"Id": (container, tuple(argv))}
+
+    def exec_start(self, started: tuple[str, tuple[str, ...]], **_options: Any) -> list[tuple[bytes, bytes]]:
+        """`cat`, of the only files that a container of this engine has: its secrets, in two pieces."""
+        content = self._file(*started)
+        return [(b"", b"cat: No such file")] if content is None else [(content[:7], b""), (content[7:], b"")]
+
+    def exec_inspect(self, started: tuple[str, tuple[str, ...]]) -> dict[str, Any]:
+        return {"ExitCode": int(self._file(*started) is None)}
+
+    def _file(self, container: str, argv: tuple[str, ...]) -> bytes | None:
+        task = next(task for task in self._engine.tasks if _container(task) == container)
+        for mount in task["Spec"]["ContainerSpec"].get("Secrets", ()):
+            if argv == ("cat", f"/run/secrets/{mount['File']['Name']}"):
+                value: bytes = self._engine.secrets[mount["SecretName"]]["value"]
+                return value
+        return None
 
     def remove_secret(self, identifier: str) -> None:
         for name, item in list(self._engine.secrets.items()):
@@ -304,6 +345,10 @@ class NoEvents:
 
     def close(self) -> None:
         return
+
+
+def _container(task: Mapping[str, Any]) -> str:
+    return str(task["Status"]["ContainerStatus"]["ContainerID"])
 
 
 def _labelled(labels: Mapping[str, str], filters: Mapping[str, str] | None) -> bool:

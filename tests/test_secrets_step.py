@@ -87,7 +87,7 @@ def test_a_secret_that_somebody_else_made_is_refused_with_ways_out(vault, engine
     with pytest.raises(SecretConflict, match="no label of ours") as caught:
         step.plan(step.look())
 
-    assert "secrets.import FLOWDB_POSTGRES_PASSWORD" in caught.value.fix
+    assert "secrets.adopt" in caught.value.fix
     assert engine.writes == []
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from secrets_quickstart.errors import VaultError
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.vault import KeyFile, Origin, Vault, storage
+from secrets_quickstart.vault.contents import Contents, Stored, decoded
 
 ROOT = Path(__file__).parents[1]
 
@@ -64,6 +67,37 @@ def test_a_second_value_is_another_generation_and_the_first_stays(place, key):
     assert again.value("A", 1).text() == "old"
     assert [again.entry("A", number).origin for number in (1, 2)] == ["generated", "imported"]
     assert again.names() == ("A",)
+
+
+def test_numbers_that_others_have_given_away_are_left_out(place, key):
+    vault = Vault.create(place, key)
+    vault.leave_out("A", 3)
+    vault.leave_out("A", 2)
+    assert (vault.left_out("A"), vault.following("A"), "A" in vault) == (3, 4, False)
+
+    assert vault.put("A", Sensitive("first"), Origin.IMPORTED) == 4
+    vault.leave_out("A", 6)
+    assert vault.put("A", Sensitive("second"), Origin.GENERATED) == 7
+
+    again = Vault.open(place, key)
+    assert again.generations("A") == (4, 7)
+    assert (again.generation("A"), again.value("A").text(), again.value("A", 4).text()) == (7, "second", "first")
+    assert again.entry("A").generation == 7
+    with pytest.raises(VaultError, match="it has 4, 7"):
+        again.value("A", 5)
+    again.forget(["A"])
+    assert again.following("A") == 1
+
+
+def test_a_vault_that_was_written_before_numbers_were_left_out_is_read():
+    made = Contents()
+    made.values["A"] = [Stored(Sensitive(text), datetime.now(UTC), Origin.IMPORTED, 0) for text in ("old", "new")]
+    record = json.loads(made.encoded())
+    del record["left_out"]
+    for one in record["values"]["A"]:
+        del one["generation"]
+
+    assert [one.generation for one in decoded(json.dumps(record).encode()).values["A"]] == [1, 2]
 
 
 @pytest.mark.parametrize("ask", [lambda v: v.value("B"), lambda v: v.value("A", 2), lambda v: v.value("A", 0)])

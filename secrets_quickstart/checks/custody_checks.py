@@ -7,13 +7,16 @@ from secrets_quickstart.checks.check import Check, Obstacle, Ok, Outcome, Skip, 
 from secrets_quickstart.checks.conditions import with_swarm
 from secrets_quickstart.checks.data import Content, refusal
 from secrets_quickstart.checks.facts import PreflightFacts
-from secrets_quickstart.checks.facts_custody import HeldCertificate
-from secrets_quickstart.checks.facts_swarm import SwarmFacts
+from secrets_quickstart.checks.facts_custody import CustodyFacts, HeldCertificate
+from secrets_quickstart.checks.facts_swarm import SecretFacts, SwarmFacts
 from secrets_quickstart.material import certificates
 
 SOON, PRESSING, NOW = 60, 30, 7
 """Days before a certificate ends: time to order one, time to install it, and time to do nothing else."""
-BRING_BACK = "bring back the vault that made them (FLOWKIT_VAULT), or choose another FLOWKIT_STACK in .env"
+BRING_BACK = (
+    "bring back the vault that made them (FLOWKIT_VAULT); if it is lost: invoke secrets.adopt; "
+    "or choose another FLOWKIT_STACK in .env"
+)
 
 
 def vault(facts: PreflightFacts) -> Outcome:
@@ -104,6 +107,7 @@ def secrets_of_vault(facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
         return Obstacle(
             f"the swarm has {len(ours)} secrets of the stack {facts.wanted.stack}, and there is no vault", BRING_BACK
         )
+    ours = [item for item in ours if not _is_left_out(item, custody)]
     foreign = [item.name for item in ours if item.vault != custody.id]
     if foreign:
         return Obstacle(f"secrets that another vault made: {', '.join(foreign)}", BRING_BACK)
@@ -124,6 +128,12 @@ def secrets_of_vault(facts: PreflightFacts, swarm: SwarmFacts) -> Outcome:
             f"docker secret rm {drifted[0]} if no service uses it; else {BRING_BACK}",
         )
     return Ok(f"{len(ours)} in the swarm, all as in the vault")
+
+
+def _is_left_out(item: SecretFacts, custody: CustodyFacts) -> bool:
+    """Whether the vault knows that its number was given away before its time."""
+    number = item.generation or 0
+    return (item.of, number) not in custody.fingerprints and 0 < number <= custody.left_out.get(item.of, 0)
 
 
 def data(facts: PreflightFacts) -> Outcome:

@@ -220,8 +220,8 @@ def refusal(data: Data) -> Refusal | None:
             return Refusal(
                 f"the {data.place} holds a database that this vault does not know",
                 "its passwords were set by another deployment, and only its vault has them",
-                f"bring back that vault (FLOWKIT_VAULT), or import {_listed(database.secrets)} with "
-                f"invoke secrets.import, or {_another(data.place)}",
+                "bring back that vault (FLOWKIT_VAULT), or if it runs: invoke secrets.adopt, or "
+                f"import {_listed(database.secrets)} with invoke secrets.import, or {_another(data.place)}",
             )
         case Content.DATABASE if data.claim is None and database.taken_over_with and not data.dumped:
             return Refusal(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from secrets_quickstart.catalog.secrets import BY_NAME, Secret
+from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS, Secret
 from secrets_quickstart.catalog.sources import Alias, Derived, FromVariable, LeafCertificate, Password
 from secrets_quickstart.errors import MaterialError, VaultError
 from secrets_quickstart.material import certificates, names
@@ -62,6 +62,8 @@ class CustodyFacts:
     """Files with a password in them that others than their owner may read."""
     fingerprints: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """Of each value, by name and generation; without the vault nothing follows from them."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Up to which generation, by name, the vault knows that others have given numbers away."""
     imported: tuple[str, ...] = ()
     weak: Mapping[str, str] = field(default_factory=dict)
     """What is wrong with a value, by its name."""
@@ -113,8 +115,9 @@ def custody_facts(settings: Settings, vault: Vault | VaultError | None) -> Custo
         fingerprints={
             (name, generation): vault.fingerprint(name, generation)
             for name in vault.names()
-            for generation in range(1, vault.generation(name) + 1)
+            for generation in vault.generations(name)
         },
+        left_out={row.name: vault.left_out(row.name) for row in SECRETS},
         imported=tuple(name for name in vault.names() if vault.entry(name).origin is Origin.IMPORTED),
         weak=weaknesses({name: vault.value(name) for name in vault.names()}),
         shared=shared({name: vault.value(name) for name in vault.names()}),

@@ -21,6 +21,17 @@ def object_name(stack: str, name: str, generation: int) -> str:
     return f"{stack}_{name}_g{generation}"
 
 
+def labels_of(stack: str, vault: Vault, name: str, generation: int) -> dict[str, str]:
+    """The labels by which the vault knows its value again; they do not tell it."""
+    return {
+        STACK: stack,
+        NAME: name,
+        GENERATION: str(generation),
+        FINGERPRINT: vault.fingerprint(name, generation),
+        VAULT: vault.id,
+    }
+
+
 def variable_of(name: str) -> str:
     """The variable with which a stack file lets the Docker secret's name be chosen."""
     return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_SECRET"
@@ -33,10 +44,13 @@ def wanted(components: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the vault holds of one secret: its newest generation, 0 for none yet."""
+    """What the vault holds of one secret."""
 
     generation: int
+    """The newest, 0 for none yet."""
     fingerprint: str
+    deployed: int
+    """The generation that the swarm is to have: the newest, or the first one to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +85,9 @@ class SecretsStep:
 
     def look(self) -> Facts:
         kept = {
-            name: Kept(self._vault.generation(name), self._vault.fingerprint(name))
+            name: Kept(self._vault.generation(name), self._vault.fingerprint(name), self._deployed(name))
             if name in self._vault
-            else Kept(0, "")
+            else Kept(0, "", self._deployed(name))
             for name in self._names
         }
         usable = self._engine.membership().usable
@@ -85,14 +99,13 @@ class SecretsStep:
         unchanged: list[Unchanged] = []
         for name in self._names:
             kept = facts.kept[name]
-            generation = kept.generation or 1
-            title = object_name(self._stack, name, generation)
+            title = object_name(self._stack, name, kept.deployed)
             existing = facts.objects.get(title)
             if existing is None:
                 self._refuse_newer(name, kept, facts)
-                actions.append(Create(name, generation, title))
+                actions.append(Create(name, kept.deployed, title))
                 continue
-            self._refuse_foreign(name, existing, kept)
+            _refuse_foreign(existing, kept)
             unchanged.append(Unchanged(title, "in the swarm, with the vault's value"))
         return Plan(tuple(actions), tuple(unchanged))
 
@@ -100,49 +113,43 @@ class SecretsStep:
         for action in actions:
             if isinstance(action, Create):
                 generation = self._vault.generation(action.name)
-                labels = {
-                    STACK: self._stack,
-                    NAME: action.name,
-                    GENERATION: str(generation),
-                    FINGERPRINT: self._vault.fingerprint(action.name),
-                    VAULT: self._vault.id,
-                }
                 title = object_name(self._stack, action.name, generation)
+                labels = labels_of(self._stack, self._vault, action.name, generation)
                 secrets.create(self._engine, title, self._vault.value(action.name), labels)
 
     def environment(self) -> dict[str, str]:
         """The variables with which the stack files find the Docker secrets."""
-        return {
-            variable_of(name): object_name(
-                self._stack, name, self._vault.generation(name) if name in self._vault else 1
-            )
-            for name in self._names
-        }
+        return {variable_of(name): object_name(self._stack, name, self._deployed(name)) for name in self._names}
 
-    def _refuse_foreign(self, name: str, existing: SecretObject, kept: Kept) -> None:
-        if kept.generation and existing.labels.get(FINGERPRINT) == kept.fingerprint:
-            return
-        if FINGERPRINT not in existing.labels:
-            why = "somebody else made it: it carries no label of ours"
-        elif not kept.generation:
-            why = "the vault holds no value of that name"
-        else:
-            why = "the vault holds another value of that name"
-        raise SecretConflict(
-            f"the swarm has a secret {existing.name} that is not the vault's",
-            why=why,
-            fix=f"give its value to the vault (invoke secrets.import {name} -), "
-            "bring back the vault that made it, or choose another FLOWKIT_STACK in .env",
-        )
+    def _deployed(self, name: str) -> int:
+        return self._vault.generation(name) if name in self._vault else self._vault.following(name)
 
     def _refuse_newer(self, name: str, kept: Kept, facts: Facts) -> None:
         """A swarm that holds our secret in a later generation than the vault was not fed from this vault."""
         for item in facts.objects.values():
             labels = item.labels
             ours = labels.get(STACK) == self._stack and labels.get(NAME) == name
-            if ours and int(labels.get(GENERATION, "0")) > kept.generation:
+            if ours and int(labels.get(GENERATION, "0")) > kept.deployed:
                 raise SecretConflict(
                     f"the swarm has {item.name}, a later generation than the vault holds",
                     why="the vault is older than the swarm, or another one",
-                    fix="bring back the newest vault, or choose another FLOWKIT_STACK in .env",
+                    fix="bring back the newest vault, or have its value read where it is used (invoke secrets.adopt), "
+                    "or choose another FLOWKIT_STACK in .env",
                 )
+
+
+def _refuse_foreign(existing: SecretObject, kept: Kept) -> None:
+    if kept.generation and existing.labels.get(FINGERPRINT) == kept.fingerprint:
+        return
+    if FINGERPRINT not in existing.labels:
+        why = "somebody else made it: it carries no label of ours"
+    elif not kept.generation:
+        why = "the vault holds no value of that name"
+    else:
+        why = "the vault holds another value of that name"
+    raise SecretConflict(
+        f"the swarm has a secret {existing.name} that is not the vault's",
+        why=why,
+        fix="bring back the vault that made it, or have its value read where it is used (invoke secrets.adopt), "
+        "or choose another FLOWKIT_STACK in .env",
+    )

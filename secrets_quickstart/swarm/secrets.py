@@ -1,12 +1,15 @@
-"""Docker secrets: listed, created, removed.  Which there should be is decided in `steps`."""
+"""Docker secrets: listed, created, labelled, removed.  Which there should be is decided elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
 
+from secrets_quickstart.errors import EngineError
 from secrets_quickstart.sensitive import Sensitive
-from secrets_quickstart.swarm.engine import Engine, translated
+from secrets_quickstart.swarm.engine import Engine, parse_time, translated
 
 LARGEST = 500 * 1024
 """Bytes that a Docker secret may hold: the engine refuses 512000 and more."""
@@ -19,13 +22,18 @@ class SecretObject:
     id: str
     name: str
     labels: Mapping[str, str]
+    created: datetime
+    """By the engine's clock."""
 
 
 def listed(engine: Engine) -> dict[str, SecretObject]:
     """All secrets of the swarm, by name."""
     with translated("the swarm's secrets cannot be listed"):
         found = engine.api.secrets()
-    objects = (SecretObject(item["ID"], item["Spec"]["Name"], item["Spec"].get("Labels") or {}) for item in found)
+    objects = (
+        SecretObject(item["ID"], item["Spec"]["Name"], item["Spec"].get("Labels") or {}, parse_time(item["CreatedAt"]))
+        for item in found
+    )
     return {item.name: item for item in objects}
 
 
@@ -33,6 +41,21 @@ def create(engine: Engine, name: str, value: Sensitive, labels: Mapping[str, str
     """Create a secret; raises EngineError when the name is taken."""
     with translated(f"the secret {name} cannot be created"):
         engine.api.create_secret(name, value.reveal(), labels=dict(labels))
+
+
+def relabel(engine: Engine, item: SecretObject, labels: Mapping[str, str]) -> None:
+    """Give a secret these labels in the place of those it has, which no task notices; its value cannot be changed."""
+    what = f"the secret {item.name} cannot be labelled"
+    api = engine.api
+    with translated(what):
+        found = api.inspect_secret(item.id)
+        answer = api.post(  # the SDK has no method for it
+            f"{api.base_url}/v{api.api_version}/secrets/{item.id}/update",
+            params={"version": found["Version"]["Index"]},
+            json={**found["Spec"], "Labels": dict(labels)},
+        )
+    if answer.status_code != HTTPStatus.OK:
+        raise EngineError(what, why=str(answer.text).strip()[:200], fix="run this again")
 
 
 def remove(engine: Engine, item: SecretObject) -> None:

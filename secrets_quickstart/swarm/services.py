@@ -62,11 +62,7 @@ class Service:
     @property
     def secret_names(self) -> dict[str, str]:
         """Names of the Docker secrets by the file they are mounted as."""
-        return {
-            entry["File"]["Name"]: entry["SecretName"]
-            for entry in self.container.get("Secrets") or ()
-            if "File" in entry
-        }
+        return secret_names(self.container)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +115,11 @@ class StackState:
         """The service's tasks, the newest first."""
         own = (task for task in self.tasks if task.service_id == service.id)
         return sorted(own, key=lambda task: task.created, reverse=True)
+
+
+def secret_names(container: Mapping[str, Any]) -> dict[str, str]:
+    """Names of the Docker secrets of a service's or task's container, by the file they are mounted as."""
+    return {entry["File"]["Name"]: entry["SecretName"] for entry in container.get("Secrets") or () if "File" in entry}
 
 
 def state(engine: Engine, stack: str) -> StackState:

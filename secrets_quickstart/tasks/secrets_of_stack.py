@@ -1,4 +1,4 @@
-"""`secrets.*`: what the vault holds."""
+"""`secrets.*`: what the vault holds, and whether the swarm and the services have the same."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import HostError, UsageError
-from secrets_quickstart.tasks.task import duration, settings, task
+from secrets_quickstart.tasks.task import agree, duration, settings, task
 
 if TYPE_CHECKING:
+    from secrets_quickstart.operations.adoption_plan import Adoption
     from secrets_quickstart.sensitive import Sensitive
     from secrets_quickstart.settings import Settings
     from secrets_quickstart.vault import Vault
@@ -106,6 +107,78 @@ def export_public(_c: Context, directory: str) -> None:
             report.result(str(path))
 
 
+@task(help={"json": "Print one JSON document."})
+def status(_c: Context, json: bool = False) -> None:
+    """Compare vault, swarm and services by fingerprint (exit status 2 if they differ); reads no value."""
+    from datetime import UTC, datetime
+
+    from secrets_quickstart.operations.drift import judge
+    from secrets_quickstart.operations.drift_facts import look
+
+    chosen = settings()
+    facts = look(chosen)
+    rows = judge(facts)
+    drift = [row for row in rows if row.state.is_drift]
+    if json:
+        report.document(
+            {"stack": chosen.stack, "drift": len(drift), "secrets": [row.document() for row in rows]},
+        )
+    elif rows:
+        now = datetime.now(UTC)
+        columns = ("NAME", "GENERATION", "AGE", "STATE", "USED BY", "DETAIL")
+        report.table(columns, [row.cells(now) for row in rows])
+        report.result(
+            f"{report.counted(len(drift), 'secret')} not as it should be"
+            if drift
+            else "vault, swarm and services have the same"
+        )
+    else:
+        report.result(f"the stack {chosen.stack} has no secrets, neither in a vault nor in a swarm")
+    if facts.vault is None and drift:
+        report.say(f"there is no vault at {chosen.vault_path}; if it is lost: invoke secrets.adopt")
+    if drift:
+        raise Exit(code=2)
+
+
+@task(
+    help={
+        "dry_run": "Show what would be taken over, and change nothing (exit status 2 if anything would).",
+        "yes": "Do it without asking.",
+        "json": "Print one JSON document.",
+    },
+)
+def adopt(_c: Context, dry_run: bool = False, yes: bool = False, json: bool = False) -> None:
+    """Take what a running stack has into the vault: one made by hand, or whose vault is lost; restarts nothing."""
+    from secrets_quickstart.operations import adoption
+
+    chosen = settings()
+    todo = adoption.plan(chosen)
+    changes = bool(todo.actions)
+    if changes and not dry_run:
+        if not yes:
+            agree(chosen.stack, _adoption_lines(todo))
+        todo = adoption.adopt(chosen, "invoke secrets.adopt")
+    if json:
+        report.document(todo.document())
+    else:
+        for line in _adoption_lines(todo) if dry_run or yes or not changes else ():
+            report.result(line)
+        if not changes:
+            report.result("nothing to do")
+        elif not dry_run:
+            report.result("the vault has what runs; invoke plan shows what a deploy would change")
+    if changes and dry_run:
+        raise Exit(code=2)
+
+
+def _adoption_lines(todo: Adoption) -> list[str]:
+    """What is done and what is not, for people."""
+    lines = [str(action) for action in todo.actions]
+    if todo.held:
+        lines.append(f"({report.counted(len(todo.held), 'value')} of those that run are in the vault already)")
+    return [*lines, *(f"cannot be recovered: {item}" for item in todo.lost)]
+
+
 def _write(path: Path, content: bytes) -> None:
     """Leaves a file with the same content alone, refuses to replace one with another, and leaves no half of one."""
     unfinished = path.with_name(f".{path.name}.unfinished")
@@ -172,4 +245,4 @@ def rotate(
         report.result(text)
 
 
-ns = Collection("secrets", list_, show, import_, export_public, rotate)
+ns = Collection("secrets", list_, show, import_, export_public, status, adopt, rotate)

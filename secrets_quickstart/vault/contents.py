@@ -42,6 +42,7 @@ class Stored:
     value: Sensitive
     created: datetime
     origin: Origin
+    generation: int
 
 
 Record = dict[str, Any]  # JSON
@@ -54,12 +55,14 @@ class Contents:
     fingerprint_key: Sensitive = field(default_factory=lambda: Sensitive(secrets.token_bytes(32)))
     """Kept inside, so that fingerprints outlive a change of the key that locks the vault."""
     values: dict[str, list[Stored]] = field(default_factory=dict)
-    """Generations by name, the first one first."""
+    """Generations by name, the first one first; a number may be left out."""
     claims: dict[str, Record] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    """The highest number, by name, that somebody else has given away: what is added comes after it."""
 
     def copy(self) -> Contents:
         values = {name: list(generations) for name, generations in self.values.items()}
-        return Contents(self.fingerprint_key, values, dict(self.claims))
+        return Contents(self.fingerprint_key, values, dict(self.claims), dict(self.left_out))
 
     def encoded(self) -> bytes:
         return json.dumps(
@@ -67,12 +70,18 @@ class Contents:
                 "fingerprint_key": _text(self.fingerprint_key),
                 "values": {
                     name: [
-                        {"value": _text(one.value), "created": one.created.isoformat(), "origin": one.origin.value}
+                        {
+                            "value": _text(one.value),
+                            "created": one.created.isoformat(),
+                            "origin": one.origin.value,
+                            "generation": one.generation,
+                        }
                         for one in generations
                     ]
                     for name, generations in self.values.items()
                 },
                 "claims": self.claims,
+                "left_out": self.left_out,
             }
         ).encode()
 
@@ -82,12 +91,18 @@ def decoded(content: bytes) -> Contents:
     found: Mapping[str, Any] = json.loads(content)
     values = {
         name: [
-            Stored(_value(one["value"]), datetime.fromisoformat(one["created"]), Origin(one["origin"]))
-            for one in generations
+            Stored(
+                _value(one["value"]),
+                datetime.fromisoformat(one["created"]),
+                Origin(one["origin"]),
+                int(one.get("generation", number)),  # vaults that were written before numbers were left out
+            )
+            for number, one in enumerate(generations, 1)
         ]
         for name, generations in found["values"].items()
     }
-    return Contents(_value(found["fingerprint_key"]), values, dict(found["claims"]))
+    left_out = {str(name): int(number) for name, number in found.get("left_out", {}).items()}
+    return Contents(_value(found["fingerprint_key"]), values, dict(found["claims"]), left_out)
 
 
 def _text(value: Sensitive) -> str:

@@ -109,7 +109,10 @@ def damaged(path: Path) -> VaultError:
 
 
 def _restore(path: Path) -> str:
-    return f"put a backup of it in the place of {path}"
+    return (
+        f"put a backup of it in the place of {path}; "
+        f"without one: mv {path} {path}.lost, and invoke secrets.adopt, which reads what running services have"
+    )
 
 
 def _header(found: object) -> Header:

@@ -92,7 +92,8 @@ def _read_key(path: Path, vault: Path) -> Sensitive:
         raise VaultError(
             f"the vault {vault} cannot be opened",
             why=f"its key {path} is missing",
-            fix="bring the key back from where it was saved, or name it in FLOWKIT_VAULT_KEY_FILE; no other opens it",
+            fix="bring the key back from where it was saved, or name it in FLOWKIT_VAULT_KEY_FILE; no other opens it. "
+            f"If it is lost: mv {vault} {vault}.lost, and invoke secrets.adopt, which reads what running services have",
         )
     content = storage.read(path)
     try:

@@ -97,7 +97,16 @@ class Vault:
 
     def generation(self, name: str) -> int:
         """The present generation, 1 or more; VaultError if there is none."""
-        return len(self._generations(name))
+        return self._generations(name)[-1].generation
+
+    def generations(self, name: str) -> tuple[int, ...]:
+        """All generations that it holds, the first one first; VaultError if there is none."""
+        return tuple(one.generation for one in self._generations(name))
+
+    def following(self, name: str) -> int:
+        """The generation that the next value of that name will be."""
+        held = self._contents.values.get(name)
+        return max(held[-1].generation if held else 0, self._contents.left_out.get(name, 0)) + 1
 
     def value(self, name: str, generation: int | None = None) -> Sensitive:
         """The value of the present or of an earlier generation; VaultError if there is none."""
@@ -116,15 +125,25 @@ class Vault:
     def put(self, name: str, value: Sensitive, origin: Origin) -> int:
         """Add a generation and return its number; those before it stay."""
         with self.batch():
-            generations = self._contents.values.setdefault(name, [])
-            generations.append(Stored(value, datetime.now(UTC), origin))
-            return len(generations)
+            number = self.following(name)
+            self._contents.values.setdefault(name, []).append(Stored(value, datetime.now(UTC), origin, number))
+            return number
+
+    def leave_out(self, name: str, generation: int) -> None:
+        """Give no later value that generation or one before it: somebody else has given the number away."""
+        with self.batch():
+            self._contents.left_out[name] = max(generation, self._contents.left_out.get(name, 0))
+
+    def left_out(self, name: str) -> int:
+        """The highest generation that was left out, 0 for none."""
+        return self._contents.left_out.get(name, 0)
 
     def forget(self, names: Iterable[str]) -> None:
         """Remove values with all their generations: for what has no data and no secret in the swarm any more."""
         with self.batch():
             for name in names:
                 self._contents.values.pop(name, None)
+                self._contents.left_out.pop(name, None)
 
     @property
     def claims(self) -> Mapping[str, Record]:
@@ -170,13 +189,14 @@ class Vault:
         generations = self._generations(name)
         if generation is None:
             return generations[-1]
-        if not 1 <= generation <= len(generations):
+        found = next((one for one in generations if one.generation == generation), None)
+        if found is None:
             raise VaultError(
                 f"the vault holds no generation {generation} of {name}",
-                why=f"it has {len(generations)}",
+                why=f"it has {', '.join(str(one.generation) for one in generations)}",
                 fix="see `invoke secrets.list`",
             )
-        return generations[generation - 1]
+        return found
 
 
 class _File:
