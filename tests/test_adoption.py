@@ -245,6 +245,16 @@ def test_a_deployment_over_secrets_of_a_lost_vault_gets_numbers_that_are_free(wo
     assert world.vault().generations(PASSWORD) == (5,)
 
 
+def test_of_two_secrets_with_the_same_value_the_one_of_this_stacks_own_name_stays(world, by_hand):
+    world.engine.add_secret("s_REDIS_PASSWORD_g2", value=by_hand["REDIS_PASSWORD"].encode())
+    world.engine.add_service("s", "cache_cleaner", {"REDIS_PASSWORD": "s_REDIS_PASSWORD_g2"})
+
+    done = adopt(world)
+
+    assert world.vault().generations("REDIS_PASSWORD") == (2,)
+    assert [label.object.name for label in done.labels] == ["s_REDIS_PASSWORD_g2"]
+
+
 def test_a_value_that_the_vault_has_already_is_left_alone(world, by_hand):
     vault = Vault.create(world.settings().vault_path, key_of(world.settings()))
     vault.put(PASSWORD, Sensitive(by_hand[PASSWORD]), Origin.IMPORTED)
