@@ -30,8 +30,8 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Unit tests: no Docker, no network."""
-    session.run("pytest", *session.posargs)
+    """Unit tests, on every processor: no Docker, no network."""
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.swarm.machine import engine, objects
+from tests.swarm.machine import engine, execute, objects
 from tests.swarm.neighbour import mistake, neighbour
 
 pytestmark = pytest.mark.swarm
@@ -37,6 +37,28 @@ def vault(machine, tmp_path_factory):
 def running():
     found = objects(STACK)
     return found["services"] or found["containers"]
+
+
+def sql(statement):
+    return execute(STACK, "flowauth_postgres", "psql", "-U", "flowauth", "-d", "flowauth", "-Atc", statement).strip()
+
+
+def test_with_every_secret_renewed_flowauth_reads_what_it_kept_encrypted(machine):
+    key = Fernet(machine.value("FLOWAUTH_FERNET_KEY"))
+    sealed = key.encrypt(b"a two-factor secret").decode()
+    sql(f"INSERT INTO two_factor_auth (user_id, enabled, _secret_key) SELECT id, false, '{sealed}' FROM \"user\"")
+    names = machine.json("secrets.rotate", "--all", "--dry-run", expect=2)["names"]
+    before = {name: machine.value(name) for name in names}
+
+    machine.invoke("secrets.rotate", "--all")
+
+    assert not any(machine.value(name) == before[name] for name in names)
+    new = machine.value("FLOWAUTH_FERNET_KEY")
+    kept = sql("SELECT _secret_key FROM two_factor_auth")
+    assert kept != sealed
+    assert Fernet(new).decrypt(kept) == b"a two-factor secret"
+    assert {item["status"] for item in machine.json("verify", "--target", "flowauth")["findings"]} <= {"ok", "skipped"}
+    sql("DELETE FROM two_factor_auth")
 
 
 @pytest.mark.parametrize("name", ["FLOWAUTH_DB_PASSWORD", "FLOWAUTH_FERNET_KEY"])

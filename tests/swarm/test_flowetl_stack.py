@@ -330,7 +330,7 @@ def test_no_value_is_where_it_should_not_be(machine, hanging):
 def test_a_scheduler_that_hangs_is_found_and_replaced(machine, hanging):
     eventually(lambda: not {hanging} & by_service().get("flowetl_scheduler", {hanging}), 180)
 
-    with airflow(NEW_PASSWORD) as client:
+    with airflow(machine.value("FLOWETL_AIRFLOW_ADMIN_PASSWORD")) as client:
         eventually(lambda: client.health().scheduler == "healthy")
     log = [task["Status"].get("Err", "") for task in engine().tasks(filters={"service": f"{STACK}_flowetl_scheduler"})]
     assert any("unhealthy" in reason for reason in log)
@@ -338,7 +338,7 @@ def test_a_scheduler_that_hangs_is_found_and_replaced(machine, hanging):
 
 def test_down_and_up_again_keep_runs_people_and_days_and_logs_may_go_to_a_directory(machine, place):
     days = "SELECT count(*), min(datetime)::date FROM events.calls"
-    with airflow(NEW_PASSWORD) as client:
+    with airflow(machine.value("FLOWETL_AIRFLOW_ADMIN_PASSWORD")) as client:
         ada = {"username": "ada", "password": "pw", "email": "a@b.c", "first_name": "A", "last_name": "L"}
         made = client._client.post("/auth/fab/v1/users", json={**ada, "roles": [{"name": "Admin"}]})
         assert made.status_code == 200, made.text
@@ -353,7 +353,7 @@ def test_down_and_up_again_keep_runs_people_and_days_and_logs_may_go_to_a_direct
 
     with airflow("pw", "ada") as client:
         assert client.runs(["day"], DAY, DAY) == runs != ()
-    with airflow(NEW_PASSWORD):
+    with airflow(machine.value("FLOWETL_AIRFLOW_ADMIN_PASSWORD")):
         pass
     assert in_flowdb(days) == loaded
 
