@@ -1,9 +1,12 @@
 """Fixtures for tests on a real engine."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import docker.errors
 import pytest
@@ -15,8 +18,27 @@ from tests.swarm import leftovers
 from tests.swarm.machine import INVOKE, REPOSITORY, Machine, make_swarm
 from tests.swarm.machine import engine as api
 
+TURNS = Path("/run/flowkit-selftest.turns")
+"""Locked by the one of several workers that installs or builds what all of them use."""
 PACKAGES = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils", "chromium": "chromium"}
 """Programs that tests start, and Debian's packages of them."""
+
+
+def pytest_collection_modifyitems(items):
+    """With several workers: what is in the swarm stays with one of them, in its order; what is apart goes to the other.
+
+    Modules of plain containers, on networks of their own, are marked `apart`.
+    """
+    for item in items:
+        group = item.path.stem if item.get_closest_marker("apart") else "swarm"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@contextmanager
+def _in_turn():
+    with TURNS.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,7 +59,14 @@ def _nothing_left(_a_real_engine):
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
+def _in_the_swarm(request):
+    """Before anything else of a module that is not apart."""
+    if request.node.get_closest_marker("apart") is None:
+        request.getfixturevalue("_a_swarm")
+
+
+@pytest.fixture(scope="session")
 def _a_swarm(_nothing_left):
     """One swarm for all modules, so that no purge in between takes it down; left again if it was made here.
 
@@ -69,18 +98,20 @@ def no_swarm(_a_swarm):
 @pytest.fixture(scope="session", autouse=True)
 def _programs():
     """What the tests start besides FlowKit, from the distribution."""
-    missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
-    if missing and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "update", "-q"], check=True, capture_output=True)
-        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(install, check=True, capture_output=True, env=environment)
+    with _in_turn():
+        missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+        if missing and shutil.which("apt-get"):
+            subprocess.run(["apt-get", "update", "-q"], check=True, capture_output=True)
+            install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
+            environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            subprocess.run(install, check=True, capture_output=True, env=environment)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _images(_a_real_engine):
     """All local images, built once; each one's name is in NAME_IMAGE for the tests of that image."""
-    subprocess.run([INVOKE, "images.build"], cwd=REPOSITORY, check=True, stdout=sys.stderr)
+    with _in_turn():
+        subprocess.run([INVOKE, "images.build"], cwd=REPOSITORY, check=True, stdout=sys.stderr)
     names = [row.name for row in IMAGES]
     for recipe in images.recipes(REPOSITORY / "images", names).values():
         os.environ[f"{recipe.name.upper()}_IMAGE"] = recipe.reference
