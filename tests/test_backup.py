@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from secrets_quickstart.errors import HostError, ServiceError
+from secrets_quickstart.errors import Busy, HostError, ServiceError
 from secrets_quickstart.material.sealing import Opener, Sealer
 from secrets_quickstart.operations import backup
 from secrets_quickstart.operations.amounts import Meter, amount
@@ -16,7 +16,7 @@ from secrets_quickstart.operations.backup_folder import Draft
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import load
 from secrets_quickstart.swarm import copies
-from secrets_quickstart.vault import KeyFile, PassphraseFile, Vault
+from secrets_quickstart.vault import KeyFile, PassphraseFile, Vault, vault_lock
 
 
 class Server:
@@ -164,3 +164,15 @@ def test_an_opener_reads_what_a_backup_of_a_recipient_holds(tmp_path):
 
     assert json.loads(sink.getvalue()) == {"vault": ""}
     assert not (tmp_path / "key.age").exists()
+
+
+def test_a_second_run_is_refused_with_the_first_ones_name(settings, tmp_path):
+    sealer = Sealer("age1uxvel053vpfhe426un5n4yaxaqck44aed53faafc8gqz9uy7fu9q8hpcuc", None)
+
+    with (
+        vault_lock(settings.vault_path, "invoke backup /first"),
+        pytest.raises(Busy, match="`invoke backup /first`, process"),
+    ):
+        backup.backup(settings, tmp_path / "b", sealer, print, logical=False, keep=None, command="invoke backup /b")
+
+    assert not (tmp_path / "b").exists()
