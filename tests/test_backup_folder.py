@@ -1,5 +1,6 @@
 """The folder of a backup: whole or not there, and known to be what was written."""
 
+import functools
 import io
 import json
 import shutil
@@ -27,6 +28,7 @@ def sealer():
     return Sealer.with_passphrase(PASSPHRASE)
 
 
+@functools.cache
 def opener(key):
     return Opener.with_passphrase(PASSPHRASE, key)
 
@@ -169,6 +171,14 @@ def test_files_of_another_backup_are_refused(made, tmp_path):
     shutil.copy(other / "manifest.age", made / "manifest.age")
 
     with pytest.raises(MaterialError, match="for another key"):
+        Backup.open(made, opener)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.age", "key.age"])
+def test_a_folder_that_lacks_a_file_is_no_whole_backup(made, name):
+    (made / name).unlink()
+
+    with pytest.raises(HostError, match=f"is no whole backup: {name}: no such file"):
         Backup.open(made, opener)
 
 

@@ -1,5 +1,6 @@
 """Restoring, with the databases and the deployment left out: what is written when, and what is left alone."""
 
+import functools
 import io
 import json
 from base64 import b64encode
@@ -42,6 +43,11 @@ def vault(tmp_path_factory):
     made.put("REDIS_PASSWORD", Sensitive("as before"), Origin.GENERATED)
     made.claim("flowdb in volume one_flowdb_data", {"identifier": "5", "sample": True})
     return (folder / "vault").read_bytes(), (folder / "key").read_bytes()
+
+
+@functools.cache
+def opener(key):
+    return Opener.with_passphrase(PASSPHRASE, key)
 
 
 def backup(directory, sealer, vault, **files):
@@ -105,9 +111,7 @@ class World:
         return self.folder / ".flowkit" / "one" / name
 
     def restore(self, folder):
-        settings = load(self.folder)
-        opener = lambda key: Opener.with_passphrase(PASSPHRASE, key)  # noqa: E731
-        return restore(settings, folder, opener, lambda _: None, "invoke restore")
+        return restore(load(self.folder), folder, opener, lambda _: None, "invoke restore")
 
     def files(self):
         return {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}

@@ -170,8 +170,10 @@ class Backup:
         if KEY in manifest.files:
             require_whole(folder, {KEY: manifest.files[KEY]})
         opened = opener(key.read_bytes() if key.is_file() else None)
-        proof = io.BytesIO()
-        with (folder / SEALED_MANIFEST).open("rb") as file:
+        proof, sealed = io.BytesIO(), folder / SEALED_MANIFEST
+        if not sealed.is_file():
+            raise no_backup(folder, f"{SEALED_MANIFEST}: no such file or directory")
+        with sealed.open("rb") as file:
             opened.open(file, proof, SEALED_MANIFEST)
         if Manifest.decoded(proof.getvalue(), folder / SEALED_MANIFEST) != manifest:
             raise no_backup(folder, f"{MANIFEST} was changed")
