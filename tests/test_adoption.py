@@ -97,7 +97,9 @@ def test_the_whole_of_flowkit_comes_back_but_for_what_only_the_vault_had(world):
     assert {name: vault.value(name) for name in vault.names()} == {
         name: value for name, value in lost.items() if name not in kept_apart | ended
     }
-    assert {row.name for row in drift(world)} == ended
+    assert {(row.name, row.detail) for row in drift(world)} == {
+        (name, "it was there before the vault, which begins with generation 2") for name in ended
+    }
     before = {task["ID"]: task["DesiredState"] for task in world.engine.tasks}
     world.engine.writes.clear()
     world.deploy()
@@ -382,6 +384,19 @@ def test_it_is_done_only_when_it_is_agreed_to(world, by_hand, capsys):
     assert document["changes"] == len(by_hand)
     assert "as given" not in json.dumps(document)
     assert world.vault().names()
+
+
+def test_what_is_shown_to_people_is_a_line_for_each_value_and_one_for_all_labels(world, capsys):
+    world.deploy("flowkit")
+    lose_the_vault(world)
+
+    tasks.adopt(Context(), yes=True)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "take FLOWETL_REDIS_PASSWORD from flowetl_redis into the vault, as generation 1" in lines
+    (label,) = [line for line in lines if line.startswith("label")]
+    assert f"label {sum(line.startswith('take') for line in lines)} of the swarm's secrets" in label
+    assert sum(line.startswith("cannot be recovered: ") for line in lines) == 3
 
 
 def test_no_value_is_in_a_plan(world, by_hand):

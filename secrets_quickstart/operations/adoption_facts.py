@@ -33,6 +33,8 @@ class Reading:
     """The Docker secret's name."""
     services: tuple[str, ...]
     value: Sensitive | None
+    source: str = ""
+    """The service in whose container it was read."""
     why: str = ""
     """Why it could not be read."""
 
@@ -106,28 +108,31 @@ def _readings(engine: Engine, node_id: str, state: StackState) -> Iterator[Readi
     """Each Docker secret that tasks or services have under a name of the catalogue, read once."""
     users: dict[tuple[str, str], dict[str, list[Task]]] = {}
     for service in state.services.values():
-        for name, title in service.secret_names.items():
-            users.setdefault((name, title), {}).setdefault(service.name, [])
+        for mount in service.secret_names.items():
+            users.setdefault(mount, {}).setdefault(service.name, [])
         for task in state.tasks_of(service):
             if task.state == task.desired == "running":
-                for name, title in services.secret_names(task.spec["ContainerSpec"]).items():
-                    users.setdefault((name, title), {}).setdefault(service.name, []).append(task)
+                for mount in services.secret_names(task.spec["ContainerSpec"]).items():
+                    users.setdefault(mount, {}).setdefault(service.name, []).append(task)
     for (name, title), found in users.items():
         if name in BY_NAME:
-            tasks = [task for own in found.values() for task in own]
-            value, why = _read(engine, node_id, state, name, tasks)
-            yield Reading(name, title, tuple(found), value, why or f"no task of {' or '.join(found)} runs")
+            tasks = [(service, task) for service, own in found.items() for task in own]
+            value, said = _read(engine, node_id, state, name, tasks)
+            if value is None:
+                yield Reading(name, title, tuple(found), None, why=said or f"no task of {' or '.join(found)} runs")
+            else:
+                yield Reading(name, title, tuple(found), value, source=said)
 
 
 def _read(
-    engine: Engine, node_id: str, state: StackState, name: str, tasks: Sequence[Task]
+    engine: Engine, node_id: str, state: StackState, name: str, tasks: Sequence[tuple[str, Task]]
 ) -> tuple[Sensitive | None, str]:
-    """The value from the first of the tasks that gives it, or why none does; "" when there are none."""
+    """The value and the service that gave it; or None and why no task does, "" when there is none."""
     why = ""
-    for task in tasks:
+    for service, task in tasks:
         if task.node_id != node_id:
             node = state.nodes.get(task.node_id)
-            why = f"its task runs on {node.name if node is not None else 'another node'}: run this there"
+            why = f"{service} runs on {node.name if node is not None else 'another node'}: run this there"
             continue
         into = io.BytesIO()
         try:
@@ -136,6 +141,6 @@ def _read(
             why = str(error)
             continue
         if not done.status:
-            return Sensitive(into.getvalue()), ""
-        why = f"its container does not give it: {' '.join(done.log)}"
+            return Sensitive(into.getvalue()), service
+        why = f"the container of {service} does not give it: {' '.join(done.log)}"
     return None, why

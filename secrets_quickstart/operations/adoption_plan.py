@@ -103,6 +103,15 @@ class Adoption:
     """Names of values that the vault has already."""
     lost: tuple[Lost, ...]
 
+    def lines(self) -> list[str]:
+        """For people: what is done, and what cannot be."""
+        lines = [str(action) for action in (*self.takes, *self.left_out, *self.claims)]
+        if self.labels:
+            lines.append(f"label {len(self.labels)} of the swarm's secrets as this vault's: they stay where they are")
+        if self.held:
+            lines.append(f"({len(self.held)} of the values that run are in the vault already)")
+        return [*lines, *(f"cannot be recovered: {item}" for item in self.lost)]
+
     @property
     def actions(self) -> tuple[Take | LeaveOut | Claim | Label, ...]:
         return (*self.takes, *self.left_out, *self.claims, *self.labels)
@@ -214,7 +223,7 @@ class _Planning:
         origin = self._origin(row, value)
         if newest:
             value, origin = self.vault.value(name), self.vault.entry(name).origin
-        source = next(", ".join(reading.services) for reading in readings if reading.object == title)
+        source = next(reading.source for reading in readings if reading.object == title)
         self.takes[name] = Take(name, generation, origin, value, source)
 
     def _label(self, name: str, values: Mapping[str, Sensitive]) -> None:

@@ -88,7 +88,9 @@ class Row:
         """For a table."""
         generation = "" if self.generation is None else str(self.generation)
         age = "" if self.created is None else f"{max((now - self.created).days, 0)} d"
-        return self.name, generation, age, self.state.value, ", ".join(self.used_by), self.detail
+        first, *more = self.used_by or ("",)
+        users = f"{first} and {len(more)} more" if more else first
+        return self.name, generation, age, self.state.value, users, self.detail
 
     def document(self) -> dict[str, Any]:
         return {
@@ -158,8 +160,9 @@ def _judged(
     held = facts.held.get((name, generation)) if generation is not None else None
     another = facts.vault is not None and labels.get(VAULT) != facts.vault
     if held is None:
-        if not users and generation is not None and 0 < generation <= facts.left_out.get(name, 0):
-            return State.SUPERSEDED, "it was there before the vault, which begins after it"
+        if generation is not None and 0 < generation <= facts.left_out.get(name, 0):
+            state = State.FOREIGN if users else State.SUPERSEDED
+            return state, f"it was there before the vault, which begins with generation {facts.left_out[name] + 1}"
         if facts.vault is None:
             return State.ORPHANED, "there is no vault"
         if another:

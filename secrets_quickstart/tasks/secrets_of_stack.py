@@ -17,7 +17,6 @@ from secrets_quickstart.errors import HostError, UsageError
 from secrets_quickstart.tasks.task import agree, duration, settings, task
 
 if TYPE_CHECKING:
-    from secrets_quickstart.operations.adoption_plan import Adoption
     from secrets_quickstart.sensitive import Sensitive
     from secrets_quickstart.settings import Settings
     from secrets_quickstart.vault import Vault
@@ -156,12 +155,12 @@ def adopt(_c: Context, dry_run: bool = False, yes: bool = False, json: bool = Fa
     changes = bool(todo.actions)
     if changes and not dry_run:
         if not yes:
-            agree(chosen.stack, _adoption_lines(todo))
+            agree(chosen.stack, todo.lines())
         todo = adoption.adopt(chosen, "invoke secrets.adopt")
     if json:
         report.document(todo.document())
     else:
-        for line in _adoption_lines(todo) if dry_run or yes or not changes else ():
+        for line in todo.lines() if dry_run or yes or not changes else ():
             report.result(line)
         if not changes:
             report.result("nothing to do")
@@ -169,14 +168,6 @@ def adopt(_c: Context, dry_run: bool = False, yes: bool = False, json: bool = Fa
             report.result("the vault has what runs; invoke plan shows what a deploy would change")
     if changes and dry_run:
         raise Exit(code=2)
-
-
-def _adoption_lines(todo: Adoption) -> list[str]:
-    """What is done and what is not, for people."""
-    lines = [str(action) for action in todo.actions]
-    if todo.held:
-        lines.append(f"({report.counted(len(todo.held), 'value')} of those that run are in the vault already)")
-    return [*lines, *(f"cannot be recovered: {item}" for item in todo.lost)]
 
 
 def _write(path: Path, content: bytes) -> None:
