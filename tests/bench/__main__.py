@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from secrets_quickstart import report
-from tests.bench import building, flowauth, flowetl, idle, listing, material, start
+from tests.bench import backup, building, flowauth, flowetl, idle, listing, material, start
 from tests.bench.row import Row
 from tests.swarm.machine import REPOSITORY, engine
 
@@ -22,9 +22,10 @@ MEASURES = {
     "start": start.measure,
     "flowauth": flowauth.measure,
     "flowetl": flowetl.measure,
+    "backup": backup.measure,
     "build": building.measure,
 }
-ON_AN_ENGINE = ("idle", "start", "flowauth", "flowetl", "build")
+ON_AN_ENGINE = ("idle", "start", "flowauth", "flowetl", "backup", "build")
 """Those that deploy or build, and change the hosts file."""
 
 COLUMNS = ("WHAT", "VALUE", "AGAINST", "RATIO", "AT MOST", "")

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.swarm
 STACK = "selftest-backup"
 SETTINGS = "FLOWDB_SAMPLE_DATA=true\nFLOWDB_SAMPLE_DAYS=2\nFLOWDB_SAMPLE_SEED=7\n"
 COUNT = "SELECT count(*), count(DISTINCT msisdn) FROM events.calls"
+RUNNING_SINCE = "SELECT backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+"""PostgreSQL starts it anew after a crash of any of its processes."""
 USER = "SELECT username FROM public.user ORDER BY id"
 
 
@@ -158,6 +160,7 @@ def test_a_full_disk_leaves_no_folder(machine, place, passphrase):
 
 def test_a_killed_backup_leaves_nothing_that_looks_whole_and_the_next_one_works(machine, directory, passphrase, made):
     kept = whole(directory)
+    since = sql("flowdb", "flowdb", RUNNING_SINCE)
     with machine.start("backup", str(directory), passphrase) as process:
         until(lambda: any(path.stat().st_size for path in directory.glob(".*/flowdb.tar.age")))
         os.killpg(process.pid, signal.SIGKILL)
@@ -171,6 +174,7 @@ def test_a_killed_backup_leaves_nothing_that_looks_whole_and_the_next_one_works(
     assert again["deleted"] == [str(directory / name) for name in kept]
     assert [str(directory / name) for name in whole(directory)] == [again["folder"]]
     assert drafts(directory) == []
+    assert sql("flowdb", "flowdb", RUNNING_SINCE) == since
 
 
 def until(there):
