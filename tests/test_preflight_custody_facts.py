@@ -126,19 +126,27 @@ def certificate(vault: Vault, hosts: tuple[str, ...], **put_instead: Sensitive) 
 
 def test_our_certificate_fits_its_key_and_lacks_the_names_that_were_added(settings, vault):
     certificate(vault, ("flowkit.api", "flow.api", "localhost", "127.0.0.1", "::1"))
-    (held,) = custody_facts(settings, vault).certificates
+    authority, held = custody_facts(settings, vault).certificates
+    assert (authority.name, authority.fits_key, authority.ours, authority.lacking) == ("ca-flowkit.pem", True, True, ())
     assert (held.fits_key, held.ours, held.lacking) == (True, True, ("flowkit.example.org",))
 
 
 def test_a_certificate_for_another_key_is_seen(settings, vault):
     certificate(vault, ("flowkit.api",), **{"key-flowkit.pem": keys.elliptic_key()})
-    assert not custody_facts(settings, vault).certificates[0].fits_key
+    assert [held.fits_key for held in custody_facts(settings, vault).certificates] == [True, False]
+
+
+def test_an_authority_that_was_imported_without_its_key_is_only_trusted(settings, vault):
+    pem = certificates.authority(keys.elliptic_key(), datetime.now(UTC))
+    vault.put("ca-flowkit.pem", pem, Origin.IMPORTED)
+    (held,) = custody_facts(settings, vault).certificates
+    assert (held.fits_key, held.ours) == (True, False)
 
 
 def test_a_damaged_certificate_is_told_and_nothing_breaks_off(settings, vault):
     certificate(vault, ("flowkit.api",), **{"cert-flowkit.pem": Sensitive("-----BEGIN CERTIFICATE-----\nno\n")})
     facts = custody_facts(settings, vault)
-    assert facts.certificates == ()
+    assert [held.name for held in facts.certificates] == ["ca-flowkit.pem"]
     assert list(facts.spoiled) == ["cert-flowkit.pem"]
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS
+from secrets_quickstart.checks.certificate_dates import judge as certificate_dates_of
 from secrets_quickstart.checks.check import Check, Obstacle, Ok, Outcome, Skip, Warn
 from secrets_quickstart.checks.conditions import with_swarm
 from secrets_quickstart.checks.data import Content, refusal
 from secrets_quickstart.checks.facts import PreflightFacts
 from secrets_quickstart.checks.facts_custody import CustodyFacts, HeldCertificate
 from secrets_quickstart.checks.facts_swarm import SecretFacts, SwarmFacts
-from secrets_quickstart.material import certificates
 
-SOON, PRESSING, NOW = 60, 30, 7
-"""Days before a certificate ends: time to order one, time to install it, and time to do nothing else."""
 BRING_BACK = (
     "bring back the vault that made them (FLOWKIT_VAULT); if it is lost: invoke secrets.adopt; "
     "or choose another FLOWKIT_STACK in .env"
@@ -166,34 +164,12 @@ def certificate_fits(facts: PreflightFacts) -> Outcome:
 
 
 def certificate_dates(facts: PreflightFacts) -> Outcome:
-    outcomes = [_dates(item, facts) for item in facts.custody.certificates]
+    outcomes = [certificate_dates_of(item, facts.machine.now) for item in facts.custody.certificates]
     return max(outcomes, key=_gravity, default=Skip("there is none yet"))
 
 
 def _gravity(outcome: Outcome) -> int:
     return (Skip, Ok, Warn, Obstacle).index(type(outcome))
-
-
-def _dates(item: HeldCertificate, facts: PreflightFacts) -> Outcome:
-    now, left = facts.machine.now, certificates.days_left(item.facts, facts.machine.now)
-    end = f"{item.facts.not_after:%Y-%m-%d}"
-    if item.facts.not_before > now:
-        return Obstacle(
-            f"{item.name} is valid only from {item.facts.not_before:%Y-%m-%d}",
-            "set this machine's clock, or import another",
-        )
-    if item.ours:
-        return Ok(f"until {end}; renewed in time by a deployment")
-    fix = f"have it renewed, then: invoke secrets.import {item.name} FILE"
-    if item.facts.not_after <= now:
-        return Obstacle(f"{item.name} ended on {end}: clients refuse it", fix)
-    if left <= NOW:
-        return Warn(f"{item.name} ends in {left} days, on {end}: from then on nobody can connect", fix)
-    if left <= PRESSING:
-        return Warn(f"{item.name} ends in {left} days, on {end}", fix)
-    if left <= SOON:
-        return Warn(f"{item.name} ends on {end}: time to order the next one", fix)
-    return Ok(f"until {end}")
 
 
 def certificate_names(facts: PreflightFacts) -> Outcome:
@@ -223,6 +199,6 @@ CHECKS = (
     Check("secrets-in-swarm", "Does the swarm hold what the vault holds?", secrets_of_vault),
     Check("data", "Does each database's data belong to this vault, and can it be started on?", data),
     Check("certificate-key", "Does the certificate fit its key?", certificate_fits),
-    Check("certificate-dates", "Is it valid, and for long enough?", certificate_dates),
+    Check("certificate-dates", "Is every certificate valid, and for more than 60 days?", certificate_dates),
     Check("certificate-names", "Is it for every name that clients use?", certificate_names),
 )

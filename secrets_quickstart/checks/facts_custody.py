@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS, Secret
-from secrets_quickstart.catalog.sources import Alias, Derived, FromVariable, LeafCertificate, Password
+from secrets_quickstart.catalog.sources import (
+    Alias,
+    AuthorityCertificate,
+    Derived,
+    FromVariable,
+    LeafCertificate,
+    Password,
+)
 from secrets_quickstart.errors import MaterialError, VaultError
 from secrets_quickstart.material import certificates, names
 from secrets_quickstart.material.certificates import CertificateFacts
@@ -41,7 +48,7 @@ class HeldCertificate:
     """The names that clients will use and that it does not hold."""
     fits_key: bool
     ours: bool
-    """Made by our own authority rather than imported."""
+    """Made here: by our own authority, or this authority itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ def custody_facts(settings: Settings, vault: Vault | VaultError | None) -> Custo
         return CustodyFacts(path, exists=False, creatable=_creatable(settings), key_beside=beside, exposed=exposed)
     if isinstance(vault, VaultError):
         return CustodyFacts(path, exists=True, problem=str(vault), fix=vault.fix, key_beside=beside, exposed=exposed)
-    held, spoiled = _certificates(vault, Choices(variables=settings.texts()))
+    held, spoiled = held_certificates(vault, Choices(variables=settings.texts()))
     return CustodyFacts(
         path=path,
         exists=True,
@@ -185,14 +192,19 @@ def loose(settings: Settings, values: Mapping[str, Sensitive]) -> tuple[str, ...
     return tuple(sorted(name for name in settings.given if (text := settings.text(name)) and text.encode() in secret))
 
 
-def _certificates(vault: Vault, choices: Choices) -> tuple[tuple[HeldCertificate, ...], dict[str, str]]:
+def held_certificates(vault: Vault, choices: Choices) -> tuple[tuple[HeldCertificate, ...], dict[str, str]]:
+    """The authority's and the services', in table order; and why one cannot be read, by its name."""
     held: list[HeldCertificate] = []
     spoiled: dict[str, str] = {}
     for row in BY_NAME.values():
-        if not isinstance(row.source, LeafCertificate) or row.name not in vault:
+        if row.name not in vault:
             continue
         try:
-            held.append(_held(vault, row.name, row.source, choices.names(row.source)))
+            match row.source:
+                case LeafCertificate():
+                    held.append(_held(vault, row.name, row.source, choices.names(row.source)))
+                case AuthorityCertificate(key=key):
+                    held.append(_held_authority(vault, row.name, key))
         except MaterialError as error:
             spoiled[row.name] = str(error)
     return tuple(held), spoiled
@@ -208,4 +220,16 @@ def _held(vault: Vault, name: str, source: LeafCertificate, wanted: tuple[str, .
         lacking=names.missing(wanted, facts.names),
         fits_key=source.key in vault and certificates.belongs_to(pem, vault.value(source.key)),
         ours=authority is not None and certificates.is_issued_by(pem, authority),
+    )
+
+
+def _held_authority(vault: Vault, name: str, key: str) -> HeldCertificate:
+    """One that was imported without its key is there to be trusted, and signs nothing here."""
+    pem = vault.value(name)
+    return HeldCertificate(
+        name=name,
+        facts=certificates.describe(pem),
+        lacking=(),
+        fits_key=key not in vault or certificates.belongs_to(pem, vault.value(key)),
+        ours=vault.entry(name).origin is not Origin.IMPORTED,
     )

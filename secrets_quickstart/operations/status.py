@@ -57,13 +57,18 @@ def look(settings: Settings) -> list[Row]:
 def deployed(engine: Engine, stack: str) -> tuple[str, ...]:
     """Names of the components that the stack has a service of.  Raises ServiceError when it has none."""
     membership.require_usable(engine.membership())
-    present = services.state(engine, stack).services
-    found = tuple(part.name for part in COMPONENTS if any(service.name in present for service in part.services))
+    found = present(engine, stack)
     if not found:
         raise ServiceError(
             f"the stack {stack} has no services", fix="deploy it: invoke --help deploy shows the targets"
         )
     return found
+
+
+def present(engine: Engine, stack: str) -> tuple[str, ...]:
+    """The same, and none where there is none; this node has to be a manager."""
+    running = services.state(engine, stack).services
+    return tuple(part.name for part in COMPONENTS if any(service.name in running for service in part.services))
 
 
 def _expectation(name: str) -> Expectation:

@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 from invoke.context import Context
+from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.tasks.secrets_of_stack import given, open_vault
 from secrets_quickstart.tasks.task import settings, task
 
+if TYPE_CHECKING:
+    from secrets_quickstart.operations.certificates import Row
+
+
+EXPIRING = 2
+ENDED = 5
+
 
 @task(help={"json": "Print one JSON document."})
 def status(_c: Context, json: bool = False) -> None:
-    """Show the certificates: names, issuer, days left."""
-    from secrets_quickstart.material.certificates import days_left, describe
+    """Show the certificates: names, issuer, days left (exit status 2 if one ends soon, 5 if one does not serve)."""
+    from secrets_quickstart.operations import certificates
 
-    vault = open_vault(settings())
-    now = datetime.now(UTC)
-    rows = []
-    for name in ("ca-flowkit.pem", "cert-flowkit.pem", "cert-flowauth.pem"):
-        if name in vault:
-            facts = describe(vault.value(name))
-            expires = f"{facts.not_after:%Y-%m-%d}"
-            origin = str(vault.entry(name).origin)
-            rows.append((name, ", ".join(facts.names), facts.issuer, expires, days_left(facts, now), origin))
+    chosen = settings()
+    rows = certificates.look(chosen, open_vault(chosen))
     if json:
-        keys = ("name", "names", "issuer", "expires", "days_left", "origin")
-        report.document([dict(zip(keys, row, strict=True)) for row in rows])
-        return
-    report.table(("CERTIFICATE", "NAMES", "ISSUER", "EXPIRES", "DAYS LEFT", "ORIGIN"), rows)
+        report.document([row.document() for row in rows])
+    else:
+        columns = ("CERTIFICATE", "NAMES", "ISSUER", "EXPIRES", "DAYS LEFT", "ORIGIN")
+        cells = [(r.name, ", ".join(r.names), r.issuer, r.expires, _days(r), r.origin) for r in rows]
+        report.table(columns, cells)
+    warn(rows)
+    if not all(row.serves for row in rows):
+        raise Exit(code=ENDED)
+    if any(row.warning for row in rows):
+        raise Exit(code=EXPIRING)
+
+
+def _days(row: Row) -> str:
+    return "" if row.days_left is None else str(row.days_left)
+
+
+def warn(rows: Iterable[Row]) -> None:
+    """Say which of them end soon or do not serve, and what to do."""
+    for row in rows:
+        if row.warning:
+            report.say(f"warning: {row.warning} ({row.fix})")
 
 
 @task(
@@ -59,13 +78,17 @@ def install(_c: Context, certificate: str, key: str, flowauth: bool = False) -> 
         report.result(f"{Path(certificate).name} is in the vault; the next deploy brings it to {user}")
 
 
-@task()
-def renew(_c: Context) -> None:
-    """Acquire a new certificate for FlowAuth by ACME now; the edge does so by itself in good time."""
-    from secrets_quickstart.operations.renewal import renew as acquire
+@task(help={"name": "cert-flowkit.pem or cert-flowauth.pem; all that are not yours if not given."})
+def renew(_c: Context, name: str = "") -> None:
+    """Issue our own certificates anew for the same keys and serve them; FlowAuth's by ACME where it is from there."""
+    from secrets_quickstart.operations import certificates
 
-    acquire(settings(), report.say)
-    report.result("the new certificate is served")
+    done = certificates.renew(settings(), name, "invoke certs.renew", report.say)
+    served = "served" if done.deployed else "in the vault; the next deploy brings it to who serves it"
+    for issued in done.issued:
+        report.result(f"a new {issued} is {served}")
+    if done.acquired:
+        report.result("the new certificate of FlowAuth is served")
 
 
 ns = Collection("certs", status, install, renew)

@@ -8,23 +8,31 @@ from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import NotConverged, UsageError
+from secrets_quickstart.tasks.certs import warn
 from secrets_quickstart.tasks.task import duration, settings, task
 
 
 @task(help={"json": "Print one JSON document."})
 def status(_c: Context, json: bool = False) -> None:
-    """Show the services: how many tasks run, since when, images, ports (exit status 4 if not all are up)."""
+    """Show the services: tasks, since when, images, ports; certificates that end soon (exit status 4 if not all up)."""
+    from secrets_quickstart.operations import certificates
     from secrets_quickstart.operations.status import look
 
     chosen = settings()
     rows = look(chosen)
+    held = certificates.of_stack(chosen)
     if json:
-        report.document({"stack": chosen.stack, "services": [row.document() for row in rows]})
+        services, kept = [row.document() for row in rows], [row.document() for row in held]
+        report.document({"stack": chosen.stack, "services": services, "certificates": kept})
     elif rows:
         columns = ("SERVICE", "STATE", "TASKS", "SINCE", "PORT", "IMAGE")
         report.table(columns, [(r.service, r.state, r.tasks, r.since, r.port, r.image) for r in rows])
     else:
         report.result(f"the stack {chosen.stack} does not run")
+    if held and not json:
+        days = ", ".join(f"{one.name} {one.days_left} days" for one in held if one.days_left is not None)
+        report.result(f"certificates: {days}")
+    warn(held)
     if any(row.state != "up" for row in rows):
         raise Exit(code=NotConverged.status)
 

@@ -369,6 +369,19 @@ def own_certificate(place, *names):
     return str(certificate), str(key), trust(authority.cert_pem.bytes().decode())
 
 
+def test_a_certificate_of_ours_is_issued_anew_and_who_trusts_our_authority_notices_nothing(machine, ours):
+    before, others = served(ours), running("flowauth")
+
+    said = machine.invoke("certs.renew")
+
+    assert said.stdout == "a new cert-flowauth.pem is served\n"
+    after = served(ours)
+    assert after.serial_number != before.serial_number
+    assert after.public_key() == before.public_key()
+    assert running("flowauth") == others
+    assert machine.json("status")["certificates"][-1]["warning"] == ""
+
+
 def test_the_operators_own_certificate_is_refused_when_it_is_for_another_name(machine, place, ours):
     ended = machine.invoke("certs.install", "--flowauth", *own_certificate(place, "other.example")[:2], expect=1)
 
