@@ -6,6 +6,7 @@ What can be set, and how each value is read, is in `catalog.variables`.
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +152,17 @@ def load(folder: Path, environ: Mapping[str, str] | None = None) -> Settings:
             given[name] = Given(surroundings[name], "environment")
     base = {name: text for name, text in surroundings.items() if name in CHILD_NAMES or name.startswith(CHILD_PREFIXES)}
     return _settled(folder.absolute(), MappingProxyType(base), _account(surroundings), given, mistakes)
+
+
+def caller(environ: Mapping[str, str] | None = None) -> str:
+    """The login name of whoever is at it, behind sudo too."""
+    surroundings = os.environ if environ is None else environ
+    if os.getuid() == 0 and surroundings.get("SUDO_USER"):
+        return surroundings["SUDO_USER"]
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # an account that this machine has no name for
+        return str(os.getuid())
 
 
 def _account(environ: Mapping[str, str]) -> tuple[int, int]:

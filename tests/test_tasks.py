@@ -68,7 +68,7 @@ def test_what_reports_can_report_as_json(name):
     last = name.rpartition(".")[2]
     reports = {
         *("status", "list", "plan", "users", "doctor", "verify", "deploy", "quickstart", "link", "down", "purge"),
-        *("build", "pull", "prune"),
+        *("build", "pull", "prune", "audit"),
     }
     options = {argument.name for argument in OPTIONS[name]}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from secrets_quickstart import report
+from secrets_quickstart import audit, report
 from secrets_quickstart.catalog.components import BY_NAME
 from secrets_quickstart.catalog.databases import FLOWETL
 from secrets_quickstart.checks.data import Content, Place, look, refusal
@@ -189,6 +189,7 @@ def dump(settings: Settings, folder: Path | None, tell: Tell) -> Dumped:
         path = new_dump(settings, "airflow", folder)
         action = f"dump Airflow's database in the {found.place} to {path}"
         report.say(f"etl: {action}")
+        audit.note(action)
         before = census(database)
         database.dump(path)
         found.note(database, path)
@@ -217,6 +218,7 @@ def restore(settings: Settings, dump: Path, folder: Path | None, tell: Tell) -> 
         safe = new_dump(settings, "airflow", folder) if before.version else None
         for action in actions:
             report.say(f"etl: {action}")
+        audit.note(*actions)
         if safe is not None:
             database.dump(safe)
         found.remove_airflow()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from secrets_quickstart import audit
 from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS
 from secrets_quickstart.catalog.sources import AuthorityCertificate, LeafCertificate
 from secrets_quickstart.catalog.targets import Target
@@ -115,9 +116,12 @@ def renew(settings: Settings, name: str, command: str, tell: Callable[[str], Non
         with vault_lock(settings.vault_path, command):
             vault = Vault.open(settings.vault_path, key_of(settings))
             step = ValuesStep(vault, (), Choices(settings.password_length, settings.texts()))
-            step.act([Renew(leaf, "it was asked for", vault.generation(leaf) + 1) for leaf in own])
+            actions = [Renew(leaf, "it was asked for", vault.generation(leaf) + 1) for leaf in own]
+            audit.note(*actions)
+            step.act(actions)
     acquires = by_acme and name in {"", FLOWAUTH}
     if acquires:
+        audit.note("have FlowAuth's edge acquire a certificate by ACME")
         renewal.renew(settings, tell)
     serving = _serving(settings, own)
     if serving:

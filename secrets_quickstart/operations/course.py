@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from secrets_quickstart import report
+from secrets_quickstart import audit, report
 from secrets_quickstart.host import processes
 from secrets_quickstart.steps.step import Plan, Step
 
@@ -65,6 +65,7 @@ def _along(lane: Lane, interrupted: threading.Event) -> list[Planned]:
         for action in planned.plan.actions:
             report.say(f"{step.name}: {action}")
         if planned.plan.actions:
+            audit.note(*(f"{step.name}: {action}" for action in planned.plan.actions))
             step.act(planned.plan.actions)
         done.append(planned)
     return done

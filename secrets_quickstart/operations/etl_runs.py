@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from secrets_quickstart import audit
 from secrets_quickstart.clients.airflow import AirflowClient
 from secrets_quickstart.clients.airflow_records import Dag, Run
 from secrets_quickstart.errors import ServiceError, UsageError
@@ -162,6 +163,8 @@ def _is_active(found: Run | None) -> bool:
 
 
 def _begin(airflow: AirflowClient, dag: Dag, day: date, before: Run | None, tell: Tell) -> Run:
+    if before is None or not before.is_active or dag.is_paused:
+        audit.note(f"have Airflow load {day} with {dag.id}")
     if dag.is_paused:
         airflow.unpause(dag.id)
         later = f"; from now on it runs by itself ({dag.schedule})" if dag.schedule else ""

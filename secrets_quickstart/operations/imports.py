@@ -6,6 +6,7 @@ import contextlib
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
+from secrets_quickstart import audit
 from secrets_quickstart.catalog.databases import DATABASES
 from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS, Secret
 from secrets_quickstart.catalog.sources import LeafCertificate, LeafKey
@@ -43,6 +44,7 @@ def import_value(settings: Settings, name: str, value: Sensitive) -> bool:
             return False
         _refuse_to_lock_out(settings, vault, name)
         _refuse_half_a_pair(row, fit, vault)
+        audit.note(f"import {name} into the vault")
         vault.put(name, fit, Origin.IMPORTED)
         return True
 
@@ -65,6 +67,7 @@ def install_certificate(settings: Settings, row: Secret, certificate: Sensitive,
     with vault_lock(settings.vault_path, "invoke certs.install"):
         vault = Vault.open_or_create(settings.vault_path, key_of(settings))
         new = {name: value for name, value in fit.items() if name not in vault or vault.value(name) != value}
+        audit.note(*(f"import {name} into the vault" for name in new))
         with vault.batch():
             for name, value in new.items():
                 vault.put(name, value, Origin.IMPORTED)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from secrets_quickstart import audit
 from secrets_quickstart.checks import verification_places
 from secrets_quickstart.checks.verification_world import Unasked, World
 from secrets_quickstart.errors import QuickstartError, ServiceError, UsageError
@@ -123,6 +124,7 @@ def add(settings: Settings, command: str, name: str, *, host: str = "", reset_pa
         statements.append(f"ALTER ROLE {name} SET role = '{ACTS_AS}'")
         if not reset_password:
             statements.append(f"COMMENT ON ROLE {name} IS '{MARK}{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}'")
+        audit.note(f"{'give a new password to' if reset_password else 'add'} the library user {name}")
         database.tell("".join(f"{statement};\n" for statement in statements))
         _require_let_in(world, access)
         return access
@@ -142,6 +144,7 @@ def remove(settings: Settings, command: str, name: str) -> int:
                 why = "it is FlowKit's own" if name in RESERVED else "its role was not made by invoke users.add"
                 raise UsageError(f"{name} is not removed", why=why, fix=_choose(users))
             raise UsageError(f"FlowDB has no library user {name}", fix=_choose(users))
+        audit.note(f"remove the library user {name}")
         database.tell(f"ALTER ROLE {name} NOLOGIN;")  # first of all, so that nobody comes back
         ended = _end_sessions(database, name)
         database.tell(f"REASSIGN OWNED BY {name} TO {ACTS_AS};\nDROP OWNED BY {name};\nDROP ROLE {name};\n")

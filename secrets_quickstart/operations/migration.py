@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from secrets_quickstart import report
+from secrets_quickstart import audit, report
 from secrets_quickstart.checks import verification, verification_places
 from secrets_quickstart.checks.check import Finding, Status
 from secrets_quickstart.checks.flowauth_place import EDGE, flowauth_place
@@ -69,6 +69,7 @@ class _Doing:
 
     def __call__(self, action: str) -> None:
         report.say(f"migrate: {action}")
+        audit.note(action)
         self.actions.append(action)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from secrets_quickstart import audit
 from secrets_quickstart.catalog.components import NEEDS
 from secrets_quickstart.catalog.databases import DATABASES
 from secrets_quickstart.catalog.labels import STACK
@@ -49,6 +50,8 @@ class Belongings:
     examples: tuple[Path, ...]
     """DAGs that nobody has changed; none while another stack of ours may run them."""
     dumps: tuple[Path, ...]
+    record: Path | None
+    """The audit log."""
     vault: Path | None
     key: Path | None
 
@@ -67,7 +70,9 @@ class Belongings:
             rows.append(f"this node's label {self.node_label}")
         if self.swarm:
             rows.append("the swarm of this node, which was made for it")
-        rows += [f"{path}" for path in (*self.examples, *self.dumps, self.vault, self.key) if path is not None]
+        rows += [
+            f"{path}" for path in (*self.examples, *self.dumps, self.record, self.vault, self.key) if path is not None
+        ]
         return rows
 
 
@@ -80,7 +85,7 @@ def belongings(settings: Settings, engine: Engine) -> Belongings:
     label = settings["FLOWKIT_DATA_NODE_LABEL"]
     nodes = services.nodes(engine) if usable else []
     labelled = any(node.id == found.node_id and label in node.labels for node in nodes)
-    vault = settings.vault_path
+    vault, record = settings.vault_path, settings.state_dir / audit.FILE
     key = key_of(settings)
     shared = usable and _has_other_stacks(engine, name)
     return Belongings(
@@ -94,6 +99,7 @@ def belongings(settings: Settings, engine: Engine) -> Belongings:
         swarm=usable and membership.is_ours(engine) and not _strangers(engine, name, set(owned)),
         examples=() if shared else DagsStep(settings).as_written(),
         dumps=tuple(sorted(dumps(settings).glob("*"))),
+        record=record if storage.exists(record) else None,
         vault=vault if storage.exists(vault) else None,
         key=key.path if isinstance(key, KeyFile) and storage.exists(key.path) else None,
     )
@@ -105,6 +111,7 @@ def down(settings: Settings, command: str, tell: Tell) -> tuple[str, ...]:
         engine = Engine(settings.base_environment)
         membership.require_usable(engine.membership())
         found = services.state(engine, settings.stack)
+        audit.note(*(f"stop the service {name}" for name in found.services))
         remove_and_wait(engine, settings.stack, deadline=settings.deadline, tell=tell, needs=NEEDS)
         return tuple(found.services)
 
@@ -114,6 +121,7 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
     with vault_lock(settings.vault_path, command):
         engine = Engine(settings.base_environment)
         found = belongings(settings, engine)
+        audit.note(*(f"delete {line}" for line in found.lines()))
         if found.services or found.networks:
             remove_and_wait(engine, settings.stack, deadline=settings.deadline, tell=tell, needs=NEEDS)
         if found.secrets:
@@ -135,9 +143,11 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
             membership.label_this_node(engine, found.node_label, None)
         dumped = (note_path(settings, database) for database in DATABASES)
         notes = (*(settings.state_dir / name for name in ("verified.json", NOTE, restore.NOTE)), *dumped)
-        for path in (*notes, *found.examples, *found.dumps, found.vault, found.key):
+        record = settings.state_dir / audit.FILE
+        for path in (*notes, *found.examples, *found.dumps, record, found.vault, found.key):
             if path is not None:
                 path.unlink(missing_ok=True)
+        audit.forget()
     lock = settings.vault_path.with_name(f"{settings.vault_path.name}.lock")
     lock.unlink(missing_ok=True)
     state = settings.state_dir

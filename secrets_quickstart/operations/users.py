@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from secrets_quickstart import audit
 from secrets_quickstart.checks.verification_guests import ADMIN
 from secrets_quickstart.clients.flowauth_admin import FlowauthAdmin
 from secrets_quickstart.clients.flowauth_records import Role, User
@@ -80,6 +81,7 @@ def add(
             )
         chosen = _chosen(client.roles(), roles, server)
         value = password or _generated(settings)
+        audit.note(f"add the FlowAuth user {name}", *(f"put {name} into the role {role.name}" for role in chosen))
         client.add_user(name, value, is_admin=is_admin)
         for role in chosen:
             client.put_into_role(role.server, role.name, name)
@@ -93,6 +95,7 @@ def disable(settings: Settings, code: str, name: str) -> Disabled:
         _refuse_the_first_admin(settings, name, "disabled")
         held = _roles_of(name, client.roles())
         servers = {server.name: server for server in client.servers()}
+        audit.note(f"disable the FlowAuth user {name}")
         # first of all, so that nobody signs in while the rest is done
         client.change_user(name, password=_generated(settings), is_admin=False if user.is_admin else None)
         for role in held:
@@ -109,6 +112,7 @@ def enable(
     with admin_session(settings, code) as (client, _):
         _known(client, name)
         chosen = _chosen(client.roles(), roles, server)
+        audit.note(f"enable the FlowAuth user {name}", *(f"put {name} into the role {role.name}" for role in chosen))
         for role in chosen:
             client.put_into_role(role.server, role.name, name)
         return _reset(settings, client, name, password)
@@ -126,6 +130,7 @@ def reset_two_factor(settings: Settings, code: str, name: str) -> bool:
     with admin_session(settings, code) as (client, _):
         if not _known(client, name).has_two_factor:
             return False
+        audit.note(f"switch two-factor authentication off for the FlowAuth user {name}")
         client.change_user(name, has_two_factor=False)
         return True
 
@@ -133,6 +138,7 @@ def reset_two_factor(settings: Settings, code: str, name: str) -> bool:
 def _reset(settings: Settings, client: FlowauthAdmin, name: str, password: Sensitive | None) -> Sensitive:
     _refuse_the_first_admin(settings, name, "given another password")
     value = password or _generated(settings)
+    audit.note(f"give the FlowAuth user {name} a new password")
     client.change_user(name, password=value)
     return value
 

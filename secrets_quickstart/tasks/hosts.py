@@ -6,7 +6,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from secrets_quickstart import report
+from secrets_quickstart import audit, report
 from secrets_quickstart.tasks.task import settings, task
 
 
@@ -34,6 +34,7 @@ def add(_c: Context) -> None:
 
     step = HostsEntryStep(settings())
     found = step.plan(step.look())
+    audit.note(*found.actions)
     step.act(found.actions)
     for line in (*found.actions, *found.unchanged):
         report.result(str(line))
@@ -46,6 +47,7 @@ def remove(_c: Context) -> None:
 
     step = HostsEntryStep(settings())
     found = step.plan_removal(step.look())
+    audit.note(*found.actions)
     step.act(found.actions)
     for line in (*found.actions, *found.unchanged):
         report.result(str(line))

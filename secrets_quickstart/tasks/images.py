@@ -11,7 +11,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from secrets_quickstart import report
+from secrets_quickstart import audit, report
 from secrets_quickstart.catalog.images import BY_NAME, IMAGES
 from secrets_quickstart.tasks.task import settings, task
 
@@ -44,6 +44,7 @@ def build(_c: Context, names: str = "", dry_run: bool = False, json: bool = Fals
         for line in (*plan.unchanged, *plan.actions):
             report.say(f"  {line}")
         if not dry_run:
+            audit.note(*plan.actions)
             step.act(plan.actions)
     if json:
         planned = Planned(step.name, plan)
@@ -64,6 +65,7 @@ def pull(_c: Context, names: str = "", json: bool = False) -> None:
         for name in _chosen(names, OFFICIAL):
             row = BY_NAME[name]
             official = source.official(row, str(chosen[row.tag_variable]))
+            audit.note(f"pull {official.reference}")
             source.pull(official.reference, partial(_tell, board, name))
             pulled.append({"name": name, "reference": official.reference})
             if not json:
@@ -115,6 +117,7 @@ def load(_c: Context, file: str) -> None:
     from secrets_quickstart.swarm import images
 
     chosen = settings()
+    audit.note("load images from a file")
     loaded = images.load(_engine(chosen), Path(file))
     current = {recipe.reference for recipe in _recipes(chosen)}
     for reference in loaded:
@@ -155,6 +158,7 @@ def _pruned(engine: Engine, reference: str, used: frozenset[str], *, dry_run: bo
     if dry_run:
         return "would be removed", ""
     try:
+        audit.note(f"remove {reference}")
         images.remove(engine, reference)
     except EngineError as problem:  # a container made from it by its ID
         return "stays", problem.why

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import invoke.tasks
 from invoke.exceptions import Exit
 
-from secrets_quickstart import report
+from secrets_quickstart import audit, report
 from secrets_quickstart.errors import HostError, QuickstartError, UsageError
 
 if TYPE_CHECKING:
@@ -27,23 +30,62 @@ def task(**options: Any) -> Callable[[Callable[..., None]], Any]:
     def decorate(body: Callable[..., None]) -> Any:
         @functools.wraps(body)
         def guarded(*args: Any, **kwargs: Any) -> None:
-            try:
-                body(*args, **kwargs)
-            except QuickstartError as problem:
-                report.error(problem)
-                raise Exit(code=problem.status) from problem
-            except KeyboardInterrupt:
-                report.say("interrupted: nothing is lost, the next run carries on")
-                raise Exit(code=INTERRUPTED) from None
-            except BrokenPipeError:
-                raise Exit(code=0) from None  # the reader has seen enough, as with `| head`
-            except OSError as problem:
-                report.error(of_this_machine(problem))
-                raise Exit(code=HostError.status) from problem
+            with _recorded(_command(body, options.get("name")), _flags(body, args, kwargs)):
+                try:
+                    body(*args, **kwargs)
+                except QuickstartError as problem:
+                    report.error(problem)
+                    raise Exit(code=problem.status) from problem
+                except KeyboardInterrupt:
+                    report.say("interrupted: nothing is lost, the next run carries on")
+                    raise Exit(code=INTERRUPTED) from None
+                except BrokenPipeError:
+                    raise Exit(code=0) from None  # the reader has seen enough, as with `| head`
+                except OSError as problem:
+                    report.error(of_this_machine(problem))
+                    raise Exit(code=HostError.status) from problem
 
         return invoke.tasks.task(**options)(guarded)
 
     return decorate
+
+
+@contextmanager
+def _recorded(command: str, flags: Sequence[str]) -> Iterator[None]:
+    """What the command changes meanwhile goes to the audit log; where that cannot be written, it is said."""
+    from secrets_quickstart.settings import caller
+
+    audit.begin(command, flags, caller())
+    status = 1
+    try:
+        yield
+        status = 0
+    except Exit as ended:
+        status = ended.code
+        raise
+    finally:
+        if problem := audit.end(status):
+            report.say(f"warning: the audit log is not whole: {problem}")
+
+
+def _command(body: Callable[..., None], name: str | None) -> str:
+    """As invoke knows it, such as `secrets.import`."""
+    collection = getattr(sys.modules.get(body.__module__), "ns", None)
+    title = name or body.__name__.replace("_", "-")
+    return f"{collection.name}.{title}" if collection is not None and collection.name else title
+
+
+def _flags(body: Callable[..., None], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of those that were given; what was given with them may be anything."""
+    signature = inspect.signature(body)
+    try:
+        given = signature.bind(*args, **kwargs).arguments
+    except TypeError:
+        return ()
+    optional = {name: row.default for name, row in signature.parameters.items() if row.default is not row.empty}
+    return tuple(
+        f"--{name.replace('_', '-')}" for name, value in given.items() if value and value != optional.get(name, value)
+    )
 
 
 def of_this_machine(problem: OSError) -> HostError:
@@ -72,7 +114,9 @@ def settings() -> Settings:
     """What the operator has set."""
     from secrets_quickstart.settings import load
 
-    return load(ROOT)
+    chosen = load(ROOT)
+    audit.place(chosen.state_dir, chosen.stack)
+    return chosen
 
 
 def agree(stack: str, lines: Iterable[str]) -> None:

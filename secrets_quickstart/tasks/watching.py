@@ -65,4 +65,33 @@ def logs(_c: Context, service: str, follow: bool = False, since: str = "", tail:
         report.result(line)
 
 
-ns = Collection(status, logs)
+@task(
+    name="audit",
+    help={
+        "since": "Only what was changed in the last so many seconds, minutes, hours or days: 90s, 10m, 2h, 7d.",
+        "json": "Print one JSON document.",
+    },
+)
+def audit_(_c: Context, since: str = "", json: bool = False) -> None:
+    """Show what was changed by which command, when, by whom, and how it ended; no values."""
+    from datetime import UTC, datetime
+
+    from secrets_quickstart import audit
+
+    start = datetime.now(UTC) - duration("--since", since) if since else None
+    entries = audit.read(settings().state_dir, start)
+    if json:
+        report.document([entry.document() for entry in entries])
+        return
+    if not entries:
+        report.result("nothing was changed" + (f" in the last {since}" if since else ""))
+    for entry in entries:
+        ended = "has not ended, or was killed" if entry.status is None else f"status {entry.status}"
+        report.result(
+            f"{entry.time:%Y-%m-%d %H:%M:%S}  {' '.join((entry.command, *entry.flags))}  {entry.user}  {ended}"
+        )
+        for action in entry.actions:
+            report.result(f"  {action}")
+
+
+ns = Collection(status, logs, audit_)
