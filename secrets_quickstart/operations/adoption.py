@@ -6,6 +6,7 @@ decided in `adoption_plan`.
 
 from __future__ import annotations
 
+from secrets_quickstart import audit
 from secrets_quickstart.operations.adoption_facts import gather
 from secrets_quickstart.operations.adoption_plan import Adoption, planned
 from secrets_quickstart.settings import Settings
@@ -34,6 +35,7 @@ def adopt(settings: Settings, command: str) -> Adoption:
         if todo.actions:
             engine = Engine(settings.base_environment)
             vault = Vault.open_or_create(settings.vault_path, key_of(settings))
+            audit.note(*todo.actions)
             with vault.batch():
                 for item in todo.left_out:
                     vault.leave_out(item.name, item.generation)

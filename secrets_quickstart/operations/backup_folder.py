@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from secrets_quickstart import audit
 from secrets_quickstart.errors import HostError
 from secrets_quickstart.material.sealing import Opener, Sealer, Sink, Source
 from secrets_quickstart.operations.backup_manifest import MANIFEST, Manifest, Part, no_backup, read
@@ -113,6 +114,7 @@ def drafted(directory: Path, stack: str, sealer: Sealer) -> Iterator[tuple[Draft
         try:
             yield Draft(draft, sealer), final
             _settle_folder(draft)
+            audit.note(f"back up into {final}")
             draft.rename(final)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -149,6 +151,7 @@ def prune(directory: Path, stack: str, keep: int) -> list[Path]:
     old = listed(directory, stack)[:-keep]
     for path in old:
         doomed = path.with_name(f".{path.name}{DRAFT}{socket.gethostname()}")
+        audit.note(f"delete the backup {path}")
         path.rename(doomed)
         shutil.rmtree(doomed)
     return old

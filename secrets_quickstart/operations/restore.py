@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from secrets_quickstart import report
+from secrets_quickstart import audit, report
 from secrets_quickstart.catalog.targets import Target
 from secrets_quickstart.checks.data import Content, Place, look, places
 from secrets_quickstart.errors import HostError, UsageError, VaultError
@@ -178,6 +178,7 @@ def _put_vault(settings: Settings, contents: Mapping[str, bytes]) -> None:
         report.say(f"restore: wrote {key.path}")
     if storage.write_new(settings.vault_path, contents[VAULT]):
         report.say(f"restore: wrote {settings.vault_path}")
+        audit.note(f"write {settings.vault_path} from a backup")
     Vault.open(settings.vault_path, key)  # says what is missing before anything is filled
 
 
@@ -208,6 +209,7 @@ def _fill(refill: Refill, note: Note, order: Order) -> dict[str, Comparison]:
         if component not in databases or component in note.filled:
             continue
         report.say(f"restore: {component} into the {place}")
+        audit.note(f"restore {component} into the {place}")
         if place.directory is None:
             volumes.make(refill.engine, settings.stack, place.volume)
         found[component] = refill.fill(_spot(settings, place))

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from secrets_quickstart import report
+from secrets_quickstart import audit, report
 from secrets_quickstart.catalog.labels import GENERATION, NAME, STACK
 from secrets_quickstart.catalog.rotation import AFTERWARDS, SEALING_OF, Sealing
 from secrets_quickstart.catalog.secrets import BY_NAME
@@ -149,6 +149,7 @@ class _Course:
         vault = self._vault
         under_way = UnderWay(tuple(names), {name: vault.generation(name) for name in vault.names()})
         choices = Choices(self._settings.password_length, self._settings.texts())
+        audit.note(*(f"rotate: give {name} a new value" for name in names))
         with vault.batch():
             under_way.note(vault)
             for name in names:
@@ -169,6 +170,7 @@ class _Course:
         except QuickstartError as problem:
             report.say(f"rotate: {problem}")
             report.say("rotate: the old values are put back")
+            audit.note(f"rotate: put the old values of {', '.join(under_way.names)} back")
             back = UnderWay(under_way.names, under_way.before, back=True)
             with self._vault.batch():
                 back.note(self._vault)
