@@ -37,7 +37,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def smoke(session: nox.Session) -> None:
     """The whole system on a real swarm, from nothing and back (root and an engine; takes minutes)."""
-    side_by_side = ("-n", "2", "--dist", "loadgroup")  # one in the swarm, one with what is apart from it
+    side_by_side = ("-n", "2", "--dist", "loadscope")  # one in the swarm, one with what is apart from it
     session.run("pytest", "-m", "swarm", "-x", *side_by_side, "tests/swarm", f"--ignore={TROUBLE}", *session.posargs)
 
 

@@ -20,18 +20,33 @@ from tests.swarm.machine import engine as api
 
 TURNS = Path("/run/flowkit-selftest.turns")
 """Locked by the one of several workers that installs or builds what all of them use."""
+APART = frozenset(
+    {
+        "test_flowapi_image",
+        "test_flowauth_image",
+        "test_flowauth_pages",
+        "test_flowdb_image",
+        "test_flowetl_image",
+        "test_pipelines",
+        "test_postgres_image",
+    }
+)
+"""Modules of plain containers on networks of their own: they know no swarm, and run beside those that do."""
 PACKAGES = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils", "chromium": "chromium"}
 """Programs that tests start, and Debian's packages of them."""
 
 
-def pytest_collection_modifyitems(items):
-    """With several workers: what is in the swarm stays with one of them, in its order; what is apart goes to the other.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """What is in the swarm stays with one worker, in its order; what is apart goes to the other."""
+    from xdist.scheduler import LoadScopeScheduling
 
-    Modules of plain containers, on networks of their own, are marked `apart`.
-    """
-    for item in items:
-        group = item.path.stem if item.get_closest_marker("apart") else "swarm"
-        item.add_marker(pytest.mark.xdist_group(group))
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+        def _split_scope(self, nodeid):
+            module = Path(nodeid.split("::")[0]).stem
+            return module if module in APART else "swarm"
+
+    return Scheduling(config, log)
 
 
 @contextmanager
@@ -62,7 +77,7 @@ def _nothing_left(_a_real_engine):
 @pytest.fixture(scope="module", autouse=True)
 def _in_the_swarm(request):
     """Before anything else of a module that is not apart."""
-    if request.node.get_closest_marker("apart") is None:
+    if request.node.path.stem not in APART:
         request.getfixturevalue("_a_swarm")
 
 

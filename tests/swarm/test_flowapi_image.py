@@ -24,7 +24,7 @@ from flowkit_jwt_generator.jwt import generate_token
 
 from tests.swarm.eventually import eventually
 
-pytestmark = [pytest.mark.swarm, pytest.mark.apart]
+pytestmark = pytest.mark.swarm
 
 HERE = Path(__file__).parent
 SCHEMAS = HERE.parent / "data" / "flowmachine_query_schemas_1.34.json"

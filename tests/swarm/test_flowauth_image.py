@@ -33,7 +33,7 @@ from tests.swarm.pages.flowauth_deployment import (
     scopes_of,
 )
 
-pytestmark = [pytest.mark.swarm, pytest.mark.apart]
+pytestmark = pytest.mark.swarm
 
 
 def new(word):

@@ -22,7 +22,7 @@ import pytest
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-pytestmark = [pytest.mark.swarm, pytest.mark.apart]
+pytestmark = pytest.mark.swarm
 
 DATA = "/var/lib/postgresql/data"
 # As root, any owner will do; otherwise the files can only be ours.

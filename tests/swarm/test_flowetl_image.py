@@ -20,7 +20,7 @@ from secrets_quickstart.sensitive import Sensitive
 from tests.swarm.eventually import eventually
 from tests.swarm.flowetl_containers import ADMIN_PASSWORD, FLOWER_PASSWORD, PASSWORD, ROLES, SECRET_KEY, Deployment
 
-pytestmark = [pytest.mark.swarm, pytest.mark.apart]
+pytestmark = pytest.mark.swarm
 
 DAG = '''
 from datetime import datetime

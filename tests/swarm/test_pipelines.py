@@ -16,7 +16,7 @@ from secrets_quickstart.operations.etl_files import write_sample
 from tests.swarm.eventually import eventually
 from tests.swarm.flowetl_containers import Deployment
 
-pytestmark = [pytest.mark.swarm, pytest.mark.apart]
+pytestmark = pytest.mark.swarm
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 QUICK = {"LOOK_EVERY": "1", "QUIET_FOR": "2", "GIVE_UP_AFTER": "60", "RETRIES": "0"}

@@ -12,7 +12,7 @@ import pytest
 from tests.swarm.eventually import eventually
 from tests.swarm.pages.flowauth_deployment import newest_image
 
-pytestmark = [pytest.mark.swarm, pytest.mark.apart]
+pytestmark = pytest.mark.swarm
 PASSWORD = "p@s's\\ w/o\"rd"
 
 

@@ -37,7 +37,7 @@ from tests.swarm.pages.flowauth_deployment import (
     scopes_of,
 )
 
-pytestmark = [pytest.mark.swarm, pytest.mark.apart]
+pytestmark = pytest.mark.swarm
 
 ARTEFACTS = Path(__file__).parents[3] / "artefacts" / "pages"
 DESKTOP, PHONE = {"width": 1200, "height": 850}, {"width": 390, "height": 780}
