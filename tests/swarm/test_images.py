@@ -58,6 +58,7 @@ def test_the_base_is_a_bare_debian_that_holds_nothing_of_this_machine(engine, bu
             LISTING,
         ],
         remove=True,
+        hostname="base",  # else digits by chance
     ).decode()
     assert "bookworm" in listing
     assert "LC_ALL" in listing
