@@ -3,6 +3,7 @@
 import functools
 import io
 import json
+import os
 import shutil
 import socket
 from dataclasses import replace
@@ -87,7 +88,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, sealer, monkeypatch):
     def full(_descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(backup_folder, "_settle", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(HostError, match="no space left on device") as caught:
         make(tmp_path / "backups", sealer)
 

@@ -142,6 +142,14 @@ def test_a_task_that_waits_for_its_predecessors_port_is_starting_however_long_th
     assert standing([waiting, replace(stopping, state="shutdown")]).phase is Phase.FAILED
 
 
+def test_the_scheduler_is_given_a_moment_after_the_predecessor_has_gone():
+    waiting = task("pending", seconds=0, error="no suitable node (host-mode port already in use on 1 node)")
+    gone = task("shutdown", desired="shutdown", spec={})
+
+    assert standing([waiting, replace(gone, changed=NOW - timedelta(seconds=1))]).phase is Phase.STARTING
+    assert standing([waiting, replace(gone, changed=NOW - timedelta(seconds=20))]).phase is Phase.FAILED
+
+
 def test_a_job_that_is_complete_has_converged():
     assert standing([task("complete")], expected={"db": Expectation(runs_once=True)}).phase is Phase.CONVERGED
 

@@ -277,3 +277,34 @@ def test_the_library_keeps_its_server_away(worlds):
     order = rotation.order_of_deployed(world.settings(), world.engine)
 
     assert order.target.name == "library"
+
+
+def test_beside_other_components_too(worlds):
+    world = worlds()
+    world.deployed("library")
+    world.kept = {}  # nobody asks the databases here
+    world.deploy("flowetl")
+
+    order = rotation.order_of_deployed(world.settings(), world.engine)
+
+    assert set(order.components) == {"flowdb", "flowmachine", "flowetl"}
+    assert world.settings().with_overrides(order.target.overrides)["FLOWMACHINE_REPLICAS"] == 0
+
+
+def test_ctrl_c_is_as_harmless_as_being_killed(worlds):
+    whole = worlds().deployed()
+    whole.fuse.set(0)
+    wish = Wish((PASSWORD, "AIRFLOW__CORE__FERNET_KEY"))
+    whole.rotate(wish)
+
+    for number in range(2, whole.fuse.burnt + 1, 9):
+        world = worlds().deployed()
+        world.fuse.set(number, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            world.rotate(wish)
+        world.fuse.set(0)
+
+        world.rotate(wish)  # its verification is the judge
+
+        found, expected = world.titles()
+        assert found == expected, number

@@ -14,13 +14,11 @@ from secrets_quickstart.errors import QuickstartError, ServiceError, SettingsErr
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers, membership, secrets, services
+from secrets_quickstart.swarm.dumps import DATA
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.secrets import SecretObject
 from secrets_quickstart.swarm.services import Service, StackState, Task
 from secrets_quickstart.vault import Vault
-
-DATA = "/var/lib/postgresql/data"
-"""Where every PostgreSQL of ours, and of the official images, has its data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from secrets_quickstart import audit
 from secrets_quickstart.errors import HostError
 from secrets_quickstart.material.sealing import Opener, Sealer, Sink, Source
 from secrets_quickstart.operations.backup_manifest import MANIFEST, Manifest, Part, no_backup, read
+from secrets_quickstart.vault import storage
 
 SEALED_MANIFEST, KEY = "manifest.age", "key.age"
 TIME = "%Y%m%dT%H%M%SZ"
@@ -41,31 +42,27 @@ class Draft:
         self._sealer = sealer
         self.parts: dict[str, Part] = {}
         if sealer.key is not None:
-            self._write(KEY, lambda sink: sink.write(sealer.key or b""))
+            self.parts[KEY] = self._write(KEY, lambda sink: sink.write(sealer.key or b""))
 
     def seal(self, name: str, source: Source, told: Told = lambda _: None) -> None:
         """A new file of all that the source gives; raises OSError."""
         counted = Counted(source, told)
-        self._write(name, lambda sink: self._sealer.seal(counted, sink))
+        self.parts[name] = self._write(name, lambda sink: self._sealer.seal(counted, sink))
 
     def finish(self, manifest: Manifest) -> None:
         """Write the manifest, in clear and sealed: whoever changes one has not the key for the other."""
         content = manifest.encoded()
-        with (self.path / SEALED_MANIFEST).open("xb") as file:
-            self._sealer.seal(io.BytesIO(content), file)
-            _settle(file.fileno())
-        with (self.path / MANIFEST).open("xb") as file:
-            file.write(content)
-            file.flush()
-            _settle(file.fileno())
+        self._write(SEALED_MANIFEST, lambda sink: self._sealer.seal(io.BytesIO(content), sink))
+        self._write(MANIFEST, lambda sink: sink.write(content))
 
-    def _write(self, name: str, fill: Callable[[Sink], Any]) -> None:
+    def _write(self, name: str, fill: Callable[[Sink], Any]) -> Part:
+        """A new file, safely on the disk."""
         with (self.path / name).open("xb") as file:
             tally = Tally(file)
             fill(tally)
             file.flush()
-            _settle(file.fileno())
-        self.parts[name] = tally.part
+            os.fsync(file.fileno())
+        return tally.part
 
 
 class Counted:
@@ -113,12 +110,12 @@ def drafted(directory: Path, stack: str, sealer: Sealer) -> Iterator[tuple[Draft
         draft.mkdir(mode=0o700)
         try:
             yield Draft(draft, sealer), final
-            _settle_folder(draft)
+            storage.settle(draft)
             audit.note(f"back up into {final}")
             draft.rename(final)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        _settle_folder(directory)
+        storage.settle(directory)
     except OSError as error:
         raise HostError(
             f"the backup cannot be written to {directory}",
@@ -219,15 +216,3 @@ def _part(path: Path, told: Told) -> Part:
             size += len(content)
             told(size)
     return Part(size, digest.hexdigest())
-
-
-def _settle(descriptor: int) -> None:
-    os.fsync(descriptor)
-
-
-def _settle_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,6 @@ from typing import Any
 from secrets_quickstart import audit
 from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS
 from secrets_quickstart.catalog.sources import AuthorityCertificate, LeafCertificate
-from secrets_quickstart.catalog.targets import Target
 from secrets_quickstart.checks.certificate_dates import judge
 from secrets_quickstart.checks.check import Obstacle, Ok, Skip
 from secrets_quickstart.checks.facts_custody import HeldCertificate, held_certificates, opened
@@ -18,7 +17,7 @@ from secrets_quickstart.errors import UsageError
 from secrets_quickstart.material import certificates
 from secrets_quickstart.material.generation import Choices
 from secrets_quickstart.operations import deploy, renewal, status
-from secrets_quickstart.operations.deployment import Order
+from secrets_quickstart.operations.deployment import order_of
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.values import Renew, ValuesStep
 from secrets_quickstart.swarm.engine import Engine
@@ -125,7 +124,7 @@ def renew(settings: Settings, name: str, command: str, tell: Callable[[str], Non
         renewal.renew(settings, tell)
     serving = _serving(settings, own)
     if serving:
-        deploy.deploy(settings, Order(Target("what serves it", "", serving), only=True), command)
+        deploy.deploy(settings, order_of(serving), command)
     return Renewed(own, deployed=bool(serving), acquired=acquires)
 
 

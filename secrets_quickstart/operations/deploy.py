@@ -63,9 +63,7 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
         vault = Vault.open_or_create(settings.vault_path, key_of(settings))
         with report.progress("services") as board:
             deployment = Deployment(settings, order, engine, vault, board.update, signing_key)
-            done = course.carry_out(deployment.preparation())
-            done += carry_out_stack(deployment)
-            done += course.carry_out([[deployment.data(), *deployment.links()]])
+            done = carry_out(deployment)
         if not course.changes(done) and is_verified(settings, order, engine):
             return Outcome(tuple(done), verified=False)
         verify(settings, order, engine, vault)
@@ -73,13 +71,18 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
         return Outcome(tuple(done), verified=True)
 
 
-def carry_out_stack(deployment: Deployment) -> list[Planned]:
-    """The stack; before it, or as soon as they are there, the databases are told of a rotation that is under way."""
+def carry_out(deployment: Deployment) -> list[Planned]:
+    """All of its steps, but for verification.
+
+    Of a rotation that is under way the databases are told before the stack, or as soon as they are there.
+    """
     roles = deployment.roles()
-    done = course.carry_out([[roles]])
+    done = course.carry_out(deployment.preparation())
+    done += course.carry_out([[roles]])
     left = any(held.container is None for held in roles.look())
     beside = [[deployment.roles(awaited=True)]] if left else []
-    return done + course.carry_out([[deployment.stack()], *beside])
+    done += course.carry_out([[deployment.stack()], *beside])
+    return done + course.carry_out([[deployment.data(), *deployment.links()]])
 
 
 def signing_key_source(settings: Settings) -> Callable[[int], Sensitive]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,15 @@ def order(
         near = get_close_matches(target, targets.BY_NAME, n=1)
         raise UsageError(f"there is no target {target}", why=f"did you mean {near[0]}?" if near else "", fix=choice)
     return Order(row, only, sample_data, start_empty, first_user, example_dags)
+
+
+def order_of(components: Sequence[str], *, without_server: bool = False) -> Order:
+    """What deploys just these components; `without_server` where FlowMachine is there as a library."""
+    overrides = targets.BY_NAME["library"].overrides if without_server else {}
+    for target in targets.TARGETS:
+        if set(target.components) == set(components) and target.overrides == overrides:
+            return Order(target)
+    return Order(Target("what is there", "", tuple(components), overrides=overrides))
 
 
 class Deployment:

@@ -13,10 +13,9 @@ from secrets_quickstart.errors import HostError
 from secrets_quickstart.operations import images as image_sources
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers
-from secrets_quickstart.swarm.dumps import Postgresql
+from secrets_quickstart.swarm.dumps import DATA, Postgresql
 from secrets_quickstart.swarm.engine import Engine
 
-PATH = "/var/lib/postgresql/data"
 OWNER = "999:999"
 """As in the stack files."""
 SERVER = """
@@ -68,7 +67,7 @@ class Whereabouts:
             SERVER,
             user=OWNER,
             environment={"POSTGRES_USER": self.role, "POSTGRES_DB": self.database},
-            bind=f"{self.place.volume}:{PATH}",
+            bind=f"{self.place.volume}:{DATA}",
         ) as temporary:
             yield self._answering(temporary)
 

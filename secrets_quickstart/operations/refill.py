@@ -9,16 +9,17 @@ from dataclasses import dataclass
 
 from secrets_quickstart.catalog.components import SERVICES
 from secrets_quickstart.catalog.databases import DATABASES, Database
+from secrets_quickstart.catalog.secrets import DATABASE_PASSWORDS
 from secrets_quickstart.errors import VerificationFailed
 from secrets_quickstart.operations import images
 from secrets_quickstart.operations.amounts import Meter, Tell
 from secrets_quickstart.operations.backup import LOGICAL, PHYSICAL, ROLES_SUFFIX, SUFFIXES
 from secrets_quickstart.operations.backup_answers import IDENTITY, Comparison, answers, compared
 from secrets_quickstart.operations.backup_folder import Backup
-from secrets_quickstart.operations.postgresql import OWNER, PATH, SERVER
+from secrets_quickstart.operations.postgresql import OWNER, SERVER
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers, copies
-from secrets_quickstart.swarm.dumps import Postgresql
+from secrets_quickstart.swarm.dumps import DATA, Postgresql
 from secrets_quickstart.swarm.engine import Engine
 
 BY_COMPONENT = {database.component: database for database in DATABASES}
@@ -30,10 +31,7 @@ wait
 """
 """A container that does nothing, for as long as somebody holds its input."""
 FLOWDB_OWNER = "flowdb"
-THROWAWAY = (
-    *("POSTGRES_PASSWORD", "FLOWDB_POSTGRES_PASSWORD"),
-    *("FLOWMACHINE_FLOWDB_PASSWORD", "FLOWAPI_FLOWDB_PASSWORD"),
-)
+THROWAWAY = ("POSTGRES_PASSWORD", *DATABASE_PASSWORDS)
 """What FlowDB's images want before they make a database.  It gets a password that nobody keeps, in a container without
 a network: the roles of the backup bring their own."""
 
@@ -107,7 +105,7 @@ class Refill:
         owner = self._database(spot).owner or FLOWDB_OWNER
         environment = {"POSTGRES_USER": owner, "POSTGRES_DB": owner, "SHARED_BUFFERS_SIZE": "128MB"}
         environment |= dict.fromkeys(THROWAWAY, secrets.token_hex(16))
-        bind = f"{spot.data}:{PATH}"
+        bind = f"{spot.data}:{DATA}"
         with containers.temporary(
             self.engine, spot.container, image, script, user=spot.user, environment=environment, bind=bind
         ) as container:

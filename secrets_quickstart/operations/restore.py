@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 from secrets_quickstart import audit, report
-from secrets_quickstart.catalog.targets import Target
 from secrets_quickstart.checks.data import Content, Place, look, places
 from secrets_quickstart.errors import HostError, UsageError, VaultError
 from secrets_quickstart.host import files
@@ -23,7 +22,7 @@ from secrets_quickstart.operations.backup_folder import Backup
 from secrets_quickstart.operations.backup_manifest import Manifest
 from secrets_quickstart.operations.backup_verify import whole
 from secrets_quickstart.operations.deploy import Outcome, deploy
-from secrets_quickstart.operations.deployment import Order
+from secrets_quickstart.operations.deployment import Order, order_of
 from secrets_quickstart.operations.refill import Refill, Spot
 from secrets_quickstart.settings import FILE, Settings, load
 from secrets_quickstart.steps.directories import POSTGRES, DirectoriesStep
@@ -137,10 +136,9 @@ def _with_settings(settings: Settings, manifest: Manifest, content: bytes | None
 
 
 def _order(manifest: Manifest) -> Order:
-    """The same components, and as many FlowMachines: none of them for a library."""
+    """The same components, FlowMachine as a library where it was one."""
     library = manifest.services.get("flowmachine", {}).get("replicas") == "0"
-    overrides = {"FLOWMACHINE_REPLICAS": "0"} if library else {}
-    return Order(Target("restored", "what was backed up", manifest.components, overrides=overrides))
+    return order_of(manifest.components, without_server=library)
 
 
 def _require_nothing(settings: Settings, engine: Engine, order: Order, contents: Mapping[str, bytes]) -> None:

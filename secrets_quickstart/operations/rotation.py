@@ -16,16 +16,15 @@ from secrets_quickstart import audit, report
 from secrets_quickstart.catalog.labels import GENERATION, NAME, STACK
 from secrets_quickstart.catalog.rotation import AFTERWARDS, SEALING_OF, Sealing
 from secrets_quickstart.catalog.secrets import BY_NAME
-from secrets_quickstart.catalog.targets import TARGETS, Target
 from secrets_quickstart.errors import QuickstartError, ServiceError, UsageError
 from secrets_quickstart.material.generation import Choices, generate
 from secrets_quickstart.operations import course, deploy, status
-from secrets_quickstart.operations.deployment import Deployment, Order
+from secrets_quickstart.operations.deployment import Deployment, Order, order_of
 from secrets_quickstart.operations.rotation_choice import Wish, chosen
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.roles import UNDER_WAY
-from secrets_quickstart.swarm import containers, secrets, services
+from secrets_quickstart.swarm import containers, images, secrets, services
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.vault import Origin, Vault, key_of, vault_lock
 
@@ -109,16 +108,12 @@ def order_of_deployed(settings: Settings, engine: Engine) -> Order:
     """What would deploy just what the stack has now.  Raises ServiceError when it has nothing."""
     found = status.deployed(engine, settings.stack)
     server = services.state(engine, settings.stack).services.get("flowmachine")
-    without = server is not None and server.replicas == 0
-    for target in TARGETS:
-        if set(target.components) == set(found) and bool(target.overrides) == without:
-            return Order(target)
-    return Order(Target("what is deployed", "", found))
+    return order_of(found, without_server=server is not None and server.replicas == 0)
 
 
 def _chosen(settings: Settings, engine: Engine, vault: Vault, order: Order, wish: Wish) -> tuple[str, ...]:
     present = services.state(engine, settings.stack).services
-    local = [name for name in order.components if name in present and present[name].image.startswith("flowkit/")]
+    local = [name for name in order.components if name in present and images.is_local(present[name].image)]
     return chosen(wish, vault, order.components, settings, datetime.now(UTC), local=local)
 
 
@@ -230,9 +225,7 @@ class _Course:
     def _deploy(self) -> None:
         with report.progress("services") as board:
             steps = Deployment(self._settings, self._order, self._engine, self._vault, board.update)
-            course.carry_out(steps.preparation())
-            deploy.carry_out_stack(steps)
-            course.carry_out([[steps.data(), *steps.links()]])
+            deploy.carry_out(steps)
 
     def _seal_anew(self, sealing: Sealing) -> None:
         """Raises ServiceError when what is kept cannot be encrypted with the new key."""

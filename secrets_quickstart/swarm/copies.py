@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from secrets_quickstart.swarm import containers
-from secrets_quickstart.swarm.dumps import AS_OWNER, LEFT_BEHIND, Postgresql
+from secrets_quickstart.swarm.dumps import AS_OWNER, DATA, LEFT_BEHIND, Postgresql
 
-DATA = "/var/lib/postgresql/data"
-"""Where all our PostgreSQL images, and the official ones, have their files."""
 STREAMABLE = """
 SELECT json_build_object(
     'wal_level', current_setting('wal_level'),

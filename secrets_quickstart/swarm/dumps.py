@@ -20,6 +20,8 @@ from secrets_quickstart.swarm.containers import Execution
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.vault import storage
 
+DATA = "/var/lib/postgresql/data"
+"""Where all our PostgreSQL images, and the official ones, have their files."""
 APPLICATION = "flowkit_dump"
 """By which PostgreSQL knows what we have running in it."""
 ENVIRONMENT = (

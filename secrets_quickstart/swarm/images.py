@@ -37,6 +37,11 @@ SHOWN = 12
 NOT_INPUTS = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".DS_Store"})
 
 
+def is_local(reference: str) -> bool:
+    """Whether an image is one of ours by its name."""
+    return reference.startswith(f"{PREFIX}/")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file that goes into a build."""
@@ -185,7 +190,7 @@ def built(engine: Engine) -> list[LocalImage]:
             LocalImage(image["Labels"][NAME_LABEL], reference, image["Size"], image["Created"])
             for image in images
             for reference in image.get("RepoTags") or ()
-            if reference.startswith(f"{PREFIX}/")
+            if is_local(reference)
         ),
         key=lambda image: (image.name, image.reference),
     )

@@ -74,7 +74,7 @@ def write_new(path: Path, content: bytes) -> bool:
             os.link(draft, path)  # unlike a rename, it never replaces
         except FileExistsError:
             return False
-        _settle(path.parent)
+        settle(path.parent)
         return True
 
 
@@ -85,7 +85,7 @@ def replace(path: Path, content: bytes) -> None:
         if owner.st_uid != os.geteuid():  # root works on somebody's vault, who must be able to read it afterwards
             os.chown(draft, owner.st_uid, owner.st_gid)
         draft.rename(path)
-        _settle(path.parent)
+        settle(path.parent)
 
 
 def remove_drafts(path: Path) -> None:
@@ -112,7 +112,7 @@ def _draft(path: Path, content: bytes) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def _settle(folder: Path) -> None:
+def settle(folder: Path) -> None:
     """Bring a folder's names to the disk: without this a crash of the machine could undo a rename."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

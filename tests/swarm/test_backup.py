@@ -11,6 +11,7 @@ import subprocess
 import time
 
 import pytest
+from cryptography.fernet import Fernet
 
 from tests.swarm.machine import engine, execute
 from tests.swarm.neighbour import is_untouched, mistake, neighbour
@@ -23,6 +24,13 @@ COUNT = "SELECT count(*), count(DISTINCT msisdn) FROM events.calls"
 RUNNING_SINCE = "SELECT backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
 """PostgreSQL starts it anew after a crash of any of its processes."""
 USER = "SELECT username FROM public.user ORDER BY id"
+TOKEN = "a token that somebody made"
+ADD_TOKEN = """
+WITH made AS (INSERT INTO server (name, longest_token_life_minutes, latest_token_expiry)
+              VALUES ('flowapi', 60, now()) RETURNING id)
+INSERT INTO token_history (name, _token, expiry, user_id, server_id)
+SELECT 'mine', '{sealed}', now(), (SELECT min(id) FROM public.user), id FROM made
+"""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +44,8 @@ def machine(place):
         (made.folder / ".env").write_text(SETTINGS)
         made.invoke("deploy", "--target", "library")
         made.invoke("deploy", "--target", "flowauth")
+        sealed = Fernet(made.value("FLOWAUTH_FERNET_KEY")).encrypt(TOKEN.encode()).decode()
+        sql("flowauth_postgres", "flowauth", ADD_TOKEN.format(sealed=sealed))
         yield made
 
 
@@ -72,8 +82,15 @@ def asked(names, machine):
         "values": {name: machine.value(name) for name in names},
         "calls": sql("flowdb", "flowdb", COUNT),
         "users": sql("flowauth_postgres", "flowauth", USER),
+        "token": kept_token(machine),
         "identifier": sql("flowdb", "flowdb", "SELECT system_identifier FROM pg_control_system()"),
     }
+
+
+def kept_token(machine):
+    """What FlowAuth would show its owner."""
+    sealed = sql("flowauth_postgres", "flowauth", "SELECT _token FROM token_history")
+    return Fernet(machine.value("FLOWAUTH_FERNET_KEY")).decrypt(sealed).decode()
 
 
 def sql(service, user, query):
