@@ -153,12 +153,32 @@ def test_volumes_of_the_stack_go_with_it(world, tmp_path):
     assert list(world.engine.volumes) == ["web_data"]
 
 
-def test_a_purge_leaves_the_dags_that_somebody_changed_or_that_another_stack_may_run(world):
+def test_a_purge_leaves_the_dags_that_another_stack_of_this_folder_may_run(world):
+    other = world.folder / ".flowkit" / "t"
+    other.mkdir()
+    for name in ("vault", "verified.json"):
+        (other / name).touch()
+        assert not remove.belongings(world.settings(), world.engine).examples
+        (other / name).unlink()
+
+    assert remove.belongings(world.settings(), world.engine).examples
+
+
+def test_a_purge_leaves_the_dags_that_a_service_of_another_stack_has_mounted(world):
+    dags = world.folder / ".flowkit" / "dags"
+    world.engine.add_service("t", "flowetl_scheduler")
+    container = world.engine.services["t_flowetl_scheduler"]["Spec"]["TaskTemplate"]["ContainerSpec"]
+    container["Mounts"] = [{"Source": str(dags), "Target": "/opt/airflow/dags"}]
+    assert not remove.belongings(world.settings(), world.engine).examples
+
+    container["Mounts"] = [{"Source": "/elsewhere", "Target": "/opt/airflow/dags"}]
+    assert remove.belongings(world.settings(), world.engine).examples
+
+
+def test_a_purge_leaves_the_dags_that_somebody_changed_and_takes_the_others_beside_a_stack_from_elsewhere(world):
     dags = world.folder / ".flowkit" / "dags"
     (dags / "load_calls.py").write_text("mine")
     world.engine.add_secret("t_REDIS_PASSWORD_g1", {"org.flowkit.stack": "t"})
-    assert not remove.belongings(world.settings(), world.engine).examples
-    del world.engine.secrets["t_REDIS_PASSWORD_g1"]
 
     found = world.purge()
 

@@ -25,6 +25,9 @@ from secrets_quickstart.swarm import services
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.vault import Vault, key_of, storage, vault_lock
 
+VERIFIED = "verified.json"
+"""What was verified, beside the vault."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -124,7 +127,7 @@ def note_verified(settings: Settings, order: Order, engine: Engine) -> None:
 
 
 def _note(settings: Settings) -> Note:
-    return Note(settings.state_dir / "verified.json")
+    return Note(settings.state_dir / VERIFIED)
 
 
 def _running(engine: Engine, stack: str, order: Order) -> dict[str, str]:

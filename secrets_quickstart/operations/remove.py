@@ -16,6 +16,7 @@ from secrets_quickstart.checks.data import Content, Place, look, places
 from secrets_quickstart.checks.dump_note import note_path
 from secrets_quickstart.errors import HostError
 from secrets_quickstart.operations import backup_verify, restore
+from secrets_quickstart.operations.deploy import VERIFIED
 from secrets_quickstart.operations.flowauth_tables import NOTE
 from secrets_quickstart.operations.postgresql import dumps, temporary_name
 from secrets_quickstart.settings import Settings
@@ -97,7 +98,7 @@ def belongings(settings: Settings, engine: Engine) -> Belongings:
         hosts_entry=bool(_hosts_removal(settings).actions),
         node_label=label if labelled and not shared else "",
         swarm=usable and membership.is_ours(engine) and not _strangers(engine, name, set(owned)),
-        examples=() if shared else DagsStep(settings).as_written(),
+        examples=() if _others_have_the_dags(settings, engine) else DagsStep(settings).as_written(),
         dumps=tuple(sorted(dumps(settings).glob("*"))),
         record=record if storage.exists(record) else None,
         vault=vault if storage.exists(vault) else None,
@@ -142,7 +143,7 @@ def purge(settings: Settings, command: str, tell: Tell) -> Belongings:
         elif found.node_label:
             membership.label_this_node(engine, found.node_label, None)
         dumped = (note_path(settings, database) for database in DATABASES)
-        notes = (*(settings.state_dir / name for name in ("verified.json", NOTE, restore.NOTE)), *dumped)
+        notes = (*(settings.state_dir / name for name in (VERIFIED, NOTE, restore.NOTE)), *dumped)
         record = settings.state_dir / audit.FILE
         for path in (*notes, *found.examples, *found.dumps, record, found.vault, found.key):
             if path is not None:
@@ -190,6 +191,27 @@ def _own_directories(settings: Settings, engine: Engine) -> tuple[Path, ...]:
 def _has_other_stacks(engine: Engine, name: str) -> bool:
     """Whether another deployment of ours, running or not, has its secrets in the swarm."""
     return any(item.labels.get(STACK, name) != name for item in secrets.listed(engine).values())
+
+
+def _others_have_the_dags(settings: Settings, engine: Engine) -> bool:
+    """Whether another stack of this folder, running or not, or any other service that runs may want the DAGs."""
+    own = f"{settings.stack}_"
+    noted = (
+        path for name in (settings.vault_path.name, VERIFIED) for path in settings.state_dir.parent.glob(f"*/{name}")
+    )
+    if any(path.parent != settings.state_dir for path in noted):
+        return True
+    if not engine.membership().usable:
+        return False
+    with translated("the swarm's services cannot be listed"):
+        specifications = [item["Spec"] for item in engine.api.services()]
+    directory = str(settings["FLOWETL_HOST_DAG_DIR"])
+    return any(
+        mount.get("Source") == directory
+        for spec in specifications
+        if not spec["Name"].startswith(own)
+        for mount in spec["TaskTemplate"]["ContainerSpec"].get("Mounts") or ()
+    )
 
 
 def _strangers(engine: Engine, name: str, own: set[str]) -> bool:
