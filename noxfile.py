@@ -13,6 +13,9 @@ nox.options.stop_on_first_error = True
 TROUBLE = "tests/swarm/test_flowetl_trouble.py"
 """Takes as long as a third of all else: for when FlowETL was changed."""
 
+DEADLINE = 900
+"""Seconds for one test and the deployment that it starts; the longest takes a third of that on two cores."""
+
 
 @nox.session
 def lint(session: nox.Session) -> None:
@@ -37,8 +40,10 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def smoke(session: nox.Session) -> None:
     """The whole system on a real swarm, from nothing and back (root and an engine; takes minutes)."""
-    side_by_side = ("-n", "2", "--dist", "loadscope")  # one in the swarm, one with what is apart from it
-    session.run("pytest", "-m", "swarm", "-x", *side_by_side, "tests/swarm", f"--ignore={TROUBLE}", *session.posargs)
+    common = ("-x", "-v", f"--timeout={DEADLINE}", "--durations=20", "tests/swarm", f"--ignore={TROUBLE}")
+    session.run("pytest", "-m", "swarm and alone", *common, *session.posargs)
+    side_by_side = ("-n", "2", "--dist", "loadfile")
+    session.run("pytest", "-m", "swarm and not alone", *side_by_side, *common, *session.posargs)
 
 
 @nox.session(default=False)

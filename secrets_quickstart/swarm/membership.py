@@ -9,6 +9,9 @@ from secrets_quickstart.swarm.engine import Engine, SwarmMembership, translated
 LOOPBACK = "127.0.0.1"
 """The address of a swarm of one node: nothing of it can be reached from elsewhere."""
 
+RACES = 5
+"""Times that a node may be changed by somebody else between our look at it and our write."""
+
 
 def initialise(engine: Engine, address: str, pool: str | None) -> None:
     """Make a swarm of this one node.
@@ -27,13 +30,22 @@ def initialise(engine: Engine, address: str, pool: str | None) -> None:
 
 
 def label_this_node(engine: Engine, label: str, value: str | None) -> None:
-    """Give this node a label, or take it away (None)."""
+    """Give this node a label, or take it away (None).  Other labels stay, those too that somebody sets meanwhile."""
+    from docker.errors import APIError  # the SDK is slow to import
+
     with translated(f"this node cannot be labelled {label}"):
-        node = engine.api.inspect_node(engine.membership().node_id)
-        spec = dict(node["Spec"])
-        labels = {name: text for name, text in (spec.get("Labels") or {}).items() if name != label}
-        spec["Labels"] = labels if value is None else {**labels, label: value}
-        engine.api.update_node(node["ID"], node["Version"]["Index"], spec)
+        for attempt in reversed(range(RACES)):
+            node = engine.api.inspect_node(engine.membership().node_id)
+            spec = dict(node["Spec"])
+            labels = {name: text for name, text in (spec.get("Labels") or {}).items() if name != label}
+            spec["Labels"] = labels if value is None else {**labels, label: value}
+            try:
+                engine.api.update_node(node["ID"], node["Version"]["Index"], spec)
+            except APIError as error:
+                if attempt and "out of sequence" in str(error):
+                    continue  # the node was changed between the look and the write
+                raise
+            return
 
 
 def is_ours(engine: Engine) -> bool:

@@ -15,38 +15,13 @@ from secrets_quickstart.catalog.images import IMAGES
 from secrets_quickstart.swarm import images
 from secrets_quickstart.swarm.engine import Engine
 from tests.swarm import leftovers
-from tests.swarm.machine import INVOKE, REPOSITORY, Machine, make_swarm
+from tests.swarm.machine import INVOKE, REPOSITORY, TESTS, make_swarm
 from tests.swarm.machine import engine as api
 
 TURNS = Path("/run/flowkit-selftest.turns")
-"""Locked by the one of several workers that installs or builds what all of them use."""
-APART = frozenset(
-    {
-        "test_flowapi_image",
-        "test_flowauth_image",
-        "test_flowauth_pages",
-        "test_flowdb_image",
-        "test_flowetl_image",
-        "test_pipelines",
-        "test_postgres_image",
-    }
-)
-"""Modules of plain containers on networks of their own: they know no swarm, and run beside those that do."""
+"""Locked by the one of several workers that installs, builds or makes what all of them use."""
 PACKAGES = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils", "chromium": "chromium"}
 """Programs that tests start, and Debian's packages of them."""
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """What is in the swarm stays with one worker, in its order; what is apart goes to the other."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-        def _split_scope(self, nodeid):
-            module = Path(nodeid.split("::")[0]).stem
-            return module if module in APART else "swarm"
-
-    return Scheduling(config, log)
 
 
 @contextmanager
@@ -68,32 +43,20 @@ def _a_real_engine():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nothing_left(_a_real_engine):
-    """A run that was killed took nothing away."""
-    with leftovers.none():
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _in_the_swarm(request):
-    """Before anything else of a module that is not apart."""
-    if request.node.path.stem not in APART:
-        request.getfixturevalue("_a_swarm")
-
-
-@pytest.fixture(scope="session")
-def _a_swarm(_nothing_left):
+def _a_swarm(_a_real_engine):
     """One swarm for all modules, so that no purge in between takes it down; left again if it was made here.
 
-    Gives whether it was.
+    A run that was killed left nothing.  Of several workers the first makes it and the last leaves it.  Gives whether
+    the swarm was made for tests.
     """
-    if api().info()["Swarm"]["LocalNodeState"] != "inactive":
-        yield False
-        return
-    make_swarm()
-    yield True
-    if not leftovers.strangers(api()):
-        api().leave_swarm(force=True)
+    with leftovers.none() as is_last:
+        with _in_turn():
+            if api().info()["Swarm"]["LocalNodeState"] == "inactive":
+                make_swarm()
+        made = TESTS in (api().inspect_swarm()["Spec"]["Labels"] or {})
+        yield made
+        if made and is_last() and not leftovers.strangers(api()):
+            api().leave_swarm(force=True)
 
 
 @pytest.fixture
@@ -142,11 +105,3 @@ def engine(_a_real_engine):
 def built(_images):
     """What the redis image of this repository and its base are made of; both are built."""
     return images.recipes(REPOSITORY / "images", ["redis"])
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    """A deployment's folder, and nothing deployed; purged at the end whatever happened."""
-    made = Machine.make(tmp_path_factory.mktemp("machine"), "selftest-smoke")
-    yield made
-    made.invoke("purge", "--stack", made.stack, expect=None)

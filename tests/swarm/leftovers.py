@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,24 @@ HOSTS = Path("/etc/hosts")
 
 
 @contextmanager
-def none() -> Iterator[None]:
-    """Meanwhile nothing is here of an earlier run.  Runs at the same time leave each other's alone."""
+def none() -> Iterator[Callable[[], bool]]:
+    """Meanwhile nothing is here of an earlier run.  Runs at the same time leave each other's alone.
+
+    Gives how to ask, at the end, whether all others have ended.
+    """
     with LOCK.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass  # another run lives: what is here may be its
-        else:
+
+        def is_alone() -> bool:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        if is_alone():  # else another run lives: what is here may be its
             take_away(Engine(os.environ))
         fcntl.flock(lock, fcntl.LOCK_SH)
-        yield
+        yield is_alone
 
 
 def take_away(engine: Engine, prefix: str = OURS, hosts: Path = HOSTS) -> None:

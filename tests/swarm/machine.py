@@ -158,7 +158,7 @@ def objects(stack: str) -> dict[str, Any]:
     label = {"label": f"com.docker.stack.namespace={stack}"}
     return {
         "swarm": api.inspect_swarm()["Version"]["Index"],
-        "nodes": {item["ID"]: item["Spec"] for item in api.nodes()},
+        "nodes": {item["ID"]: item["Spec"]["Labels"].get(stack) for item in api.nodes()},
         "services": {item["Spec"]["Name"]: item["Version"]["Index"] for item in api.services(filters=label)},
         "tasks": sorted((item["ID"], item["DesiredState"]) for item in api.tasks(filters=label)),
         "secrets": {

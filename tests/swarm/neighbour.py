@@ -29,6 +29,7 @@ def neighbour(where: Path, stack: str, ports: int = 27000, **variables: str) -> 
         **{
             **published(ports),
             "FLOWKIT_HOSTS_FILE": str(hosts),
+            "FLOWKIT_DATA_NODE_LABEL": stack,  # which no purge of another takes away
             "FLOWKIT_IMAGES": "local",  # nobody has to be asked for them
             **variables,
         },

@@ -15,7 +15,7 @@ from tests.swarm.test_by_hand import CLIENTS, created, deploy, wait
 pytestmark = pytest.mark.swarm
 
 STACK, BY_HAND = "selftest-adopt", "selftest-adopthand"
-PORTS, PORTS_BY_HAND = 20000, 20500
+PORTS, PORTS_BY_HAND = 28500, 29500
 PASSWORD = "FLOWDB_POSTGRES_PASSWORD"
 MOUNTED = wanted(["flowdb", "flowmachine"])
 

@@ -21,19 +21,14 @@ from secrets_quickstart.clients.flowauth import CSRF_COOKIE, CSRF_HEADER
 from secrets_quickstart.clients.flowauth_admin import FlowauthAdmin
 from secrets_quickstart.clients.https import Place
 from secrets_quickstart.sensitive import Sensitive
+from tests.swarm.machine import ports
 from tests.swarm.neighbour import neighbour
 
 pytestmark = pytest.mark.swarm
 
 STACK = "selftest-any"
-HTTPS, OF_API = 22445, 22495
-PORTS = {
-    "FLOWDB_HOST_PORT": "22435",
-    "REDIS_HOST_PORT": "22475",
-    "FLOWAPI_HOST_PORT": str(OF_API),
-    "FLOWAUTH_HOST_PORT": str(HTTPS),
-    "EDGE_HTTP_PORT": "22485",
-}
+PORTS = ports(30500)
+HTTPS, OF_API = (int(PORTS[name]) for name in ("FLOWAUTH_HOST_PORT", "FLOWAPI_HOST_PORT"))
 PASSWORD = Sensitive("sixteen violet umbrellas dancing")
 EXAMPLES = 12
 """Of each operation, right ones and wrong ones each."""
@@ -53,7 +48,7 @@ MADE_UP = settings(
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    with neighbour(tmp_path_factory.mktemp("any") / "here", STACK, 22000, **PORTS, FLOWDB_SAMPLE_DATA="true") as made:
+    with neighbour(tmp_path_factory.mktemp("any") / "here", STACK, 30500, FLOWDB_SAMPLE_DATA="true") as made:
         for target in ("flowapi", "flowauth"):  # all of FlowKit would start an Airflow, too
             made.invoke("deploy", "--target", target)
         made.invoke("flowauth.link")

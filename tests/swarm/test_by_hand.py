@@ -37,7 +37,7 @@ pytestmark = pytest.mark.swarm
 STACK, FLOWAUTH_STACK = "selftest-byhand", "selftest-edgebyhand"
 FILES = ("flowdb.yml", "flowmachine.yml", "flowapi.yml", "flowetl.yml")
 FLOWAUTH_FILES = ("flowauth.yml", "letsencrypt.yml")
-PORTS = ports(22000)
+PORTS = ports(30000)
 FLOWETL_ADDRESSES = (
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW_DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN",
 )  # fmt: skip

@@ -12,14 +12,13 @@ from tests.swarm.neighbour import mistake, neighbour
 pytestmark = pytest.mark.swarm
 
 STACK = "selftest-kept"
-PORTS = {"FLOWAUTH_HOST_PORT": "22344", "EDGE_HTTP_PORT": "22381"}
 VOLUME = f"{STACK}_flowauth_postgres_data"
 DEPLOY = ("deploy", "--target", "flowauth")
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    with neighbour(tmp_path_factory.mktemp("kept") / "here", STACK, 22000, **PORTS) as made:
+    with neighbour(tmp_path_factory.mktemp("kept") / "here", STACK, 31000) as made:
         made.invoke(*DEPLOY)
         yield made
 

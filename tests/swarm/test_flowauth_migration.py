@@ -20,14 +20,14 @@ from secrets_quickstart.swarm.dumps import Postgresql
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.services import NAMESPACE
 from tests.swarm.eventually import eventually
-from tests.swarm.machine import container_of, containers, engine, execute
+from tests.swarm.machine import container_of, containers, engine, execute, ports
 from tests.swarm.neighbour import mistake, neighbour
 from tests.swarm.test_flowauth_image import HASHER, OLD_TABLES
 
 pytestmark = pytest.mark.swarm
 
 STACK = "selftest-old"
-PORTS = {"FLOWAUTH_HOST_PORT": "22343", "EDGE_HTTP_PORT": "22380"}
+PORTS = ports(31500)
 VOLUME = f"{STACK}_flowauth_postgres_data"
 DEPLOY = ("deploy", "--target", "flowauth")
 MIGRATE = ("flowauth.migrate",)
@@ -36,7 +36,7 @@ OLD = {"username": "old", "password": "an old password"}
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    with neighbour(tmp_path_factory.mktemp("migration") / "here", STACK, 22000, **PORTS) as made:
+    with neighbour(tmp_path_factory.mktemp("migration") / "here", STACK, 31500) as made:
         yield made
 
 

@@ -19,7 +19,7 @@ from secrets_quickstart.errors import ImageError
 from secrets_quickstart.swarm import building, images
 from secrets_quickstart.swarm.engine import Engine
 
-pytestmark = pytest.mark.swarm
+pytestmark = [pytest.mark.swarm, pytest.mark.alone]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LISTING = """

@@ -21,7 +21,7 @@ from tests.swarm.machine import Machine, containers, execute
 from tests.swarm.neighbour import neighbour
 from tests.swarm.registries import two_doors
 
-pytestmark = pytest.mark.swarm
+pytestmark = [pytest.mark.swarm, pytest.mark.alone]
 
 PORTS = 21500
 TARGET = ("deploy", "--target", "library")

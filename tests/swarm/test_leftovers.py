@@ -12,7 +12,7 @@ from tests.swarm.machine import engine as api
 from tests.swarm.machine import objects
 from tests.swarm.neighbour import KINDS, is_untouched, neighbour
 
-pytestmark = pytest.mark.swarm
+pytestmark = [pytest.mark.swarm, pytest.mark.alone]
 
 PREFIX = "selftest-killed"
 TARGET = ("deploy", "--target", "flowdb")

@@ -11,7 +11,7 @@ from secrets_quickstart.catalog.labels import MADE_BY
 from tests.swarm.machine import Machine, engine, make_swarm, objects
 from tests.swarm.neighbour import neighbour
 
-pytestmark = pytest.mark.swarm
+pytestmark = [pytest.mark.swarm, pytest.mark.alone]
 
 TARGET = ("deploy", "--target", "flowdb")
 

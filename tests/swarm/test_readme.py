@@ -14,7 +14,7 @@ from tests.swarm.pages.browser import chromium, visit
 pytestmark = pytest.mark.swarm
 
 STACK = "selftest-readme"
-PORTS = ports(26000)
+PORTS = ports(27500)
 README = (REPOSITORY / "README.md").read_text()
 NAMES = ("flowkit.api", "flow.api", "localhost", "127.0.0.1", "::1")
 ELSEWHERE = {

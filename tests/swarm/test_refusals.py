@@ -20,7 +20,7 @@ FLOWDB = ("deploy", "--target", "flowdb")
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    with neighbour(tmp_path_factory.mktemp("refused") / "here", STACK) as made:
+    with neighbour(tmp_path_factory.mktemp("refused") / "here", STACK, 32000) as made:
         yield made
 
 
@@ -65,10 +65,10 @@ def test_a_target_that_does_not_exist_is_wrong_usage(machine):
 
 
 def test_a_port_that_somebody_else_holds_is_found_and_its_variable_named(machine):
-    with socket.create_server(("0.0.0.0", 27432)):
+    with socket.create_server(("0.0.0.0", 32432)):
         said = mistake(machine.invoke(*FLOWDB, expect=3))
 
-    assert "27432 (FLOWDB_HOST_PORT)" in said
+    assert "32432 (FLOWDB_HOST_PORT)" in said
 
 
 def test_a_machine_without_an_engine_is_told_to_start_one(machine, tmp_path):

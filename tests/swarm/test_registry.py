@@ -20,8 +20,9 @@ from secrets_quickstart.steps.images import Build, ImagesStep, Pull, Wish
 from secrets_quickstart.swarm import building, images
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.registry import Account, LoginRefused, Registry
-from tests.swarm.machine import REPOSITORY, Machine, objects, ports
+from tests.swarm.machine import REPOSITORY, Machine, objects
 from tests.swarm.machine import engine as api
+from tests.swarm.neighbour import neighbour
 from tests.swarm.registries import PASSWORD, USER, two_doors
 
 pytestmark = pytest.mark.swarm
@@ -29,7 +30,6 @@ pytestmark = pytest.mark.swarm
 TAGS = {row.tag_variable: row.tag for row in IMAGES if row.tag_variable}
 USED = {service.image for part in COMPONENTS for service in part.services}
 STACK = "selftest-official"
-PORTS = ports(25500)
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +152,8 @@ def push_everything(engine: Engine, registry: str) -> None:
 def machine(engine, registry, tmp_path_factory) -> Iterator[Machine]:
     push_everything(engine, registry[0])
     variables = {"FLOWKIT_IMAGES": "official", "FLOWKIT_REGISTRY": f"{registry[0]}/mirror"}
-    made = Machine.make(tmp_path_factory.mktemp("official"), STACK, **PORTS, **variables)
-    yield made
-    made.invoke("purge", "--stack", STACK, expect=None)
+    with neighbour(tmp_path_factory.mktemp("official") / "here", STACK, 24500, **variables) as made:
+        yield made
 
 
 def running() -> dict[str, str]:

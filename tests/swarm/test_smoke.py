@@ -16,9 +16,9 @@ from secrets_quickstart.material.sample_day import checksum_sql
 from secrets_quickstart.sensitive import Sensitive
 from tests.swarm.leaks import NO_SECRET, Watch, places, values_of
 from tests.swarm.loading import contents, hasten
-from tests.swarm.machine import PORTS, containers, engine, execute, objects
+from tests.swarm.machine import PORTS, Machine, containers, engine, execute, objects
 
-pytestmark = pytest.mark.swarm
+pytestmark = [pytest.mark.swarm, pytest.mark.alone]
 
 STACK = "selftest-smoke"
 HOSTS = Path("/etc/hosts")
@@ -33,6 +33,14 @@ def files(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
     }
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """A deployment's folder, and nothing deployed; purged at the end whatever happened."""
+    made = Machine.make(tmp_path_factory.mktemp("machine"), STACK)
+    yield made
+    made.invoke("purge", "--stack", made.stack, expect=None)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def machine(place):
-    with neighbour(place / "one", STACK, 24000) as made:
+    with neighbour(place / "one", STACK, 23500) as made:
         yield made
 
 
