@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from secrets_quickstart import report
-from tests.bench import backup, building, flowauth, flowetl, idle, listing, material, start
+from tests.bench import backup, building, flowauth, flowetl, idle, listing, material, rotation, start
 from tests.bench.row import Row
 from tests.swarm.machine import REPOSITORY, engine
 
@@ -23,9 +23,10 @@ MEASURES = {
     "flowauth": flowauth.measure,
     "flowetl": flowetl.measure,
     "backup": backup.measure,
+    "rotation": rotation.measure,
     "build": building.measure,
 }
-ON_AN_ENGINE = ("idle", "start", "flowauth", "flowetl", "backup", "build")
+ON_AN_ENGINE = ("idle", "start", "flowauth", "flowetl", "backup", "rotation", "build")
 """Those that deploy or build, and change the hosts file."""
 
 COLUMNS = ("WHAT", "VALUE", "AGAINST", "RATIO", "AT MOST", "")
