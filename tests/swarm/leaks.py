@@ -87,9 +87,12 @@ def _docker() -> Iterator[tuple[str, str]]:
     for task in api.tasks(filters=label):
         yield f"task {task['ID']}", json.dumps(task)
     for item in api.containers(all=True):
-        yield f"container {item['Names']}", json.dumps(api.inspect_container(item["Id"]))
-        # not by service: of several tasks with much to say the Engine (20.10) keeps lines back, and never ends
-        yield f"log of {item['Names']}", api.logs(item["Id"]).decode("latin-1")
+        try:
+            yield f"container {item['Names']}", json.dumps(api.inspect_container(item["Id"]))
+            # not by service: of several tasks with much to say the Engine (20.10) keeps lines back, and never ends
+            yield f"log of {item['Names']}", api.logs(item["Id"]).decode("latin-1")
+        except docker.errors.NotFound:
+            continue  # it was another test's
     for item in api.secrets():
         yield f"secret {item['Spec']['Name']}", json.dumps(item)
     for kind, listed in (("volume", api.volumes()["Volumes"] or ()), ("network", api.networks())):
