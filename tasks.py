@@ -22,6 +22,6 @@ from secrets_quickstart.tasks import (
 
 ns = Collection(
     *(deploying.quickstart, deploying.deploy, deploying.plan, verify.verify, doctor.doctor),
-    *(watching.status, watching.logs, watching.audit_, backups.restore, removing.down, removing.purge),
+    *(watching.status, watching.top, watching.logs, watching.audit_, backups.restore, removing.down, removing.purge),
     *(backups, secrets_of_stack, certs, hosts, images, swarm, flowapi, flowauth, etl, people),
 )

@@ -62,14 +62,40 @@ def document(content: Any) -> None:
     _write(sys.stdout, json.dumps(content, indent=2, default=str, ensure_ascii=False))
 
 
+def line(content: Any) -> None:
+    """One JSON document on one line of stdout, of several that come one after the other."""
+    _write(sys.stdout, json.dumps(content, default=str, ensure_ascii=False))
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on stdout: aligned columns, no frames, so that it can be read, cut and searched."""
+    for text in _aligned(columns, rows):
+        _write(sys.stdout, text)
+
+
+def _aligned(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     cells = [[str(cell) for cell in row] for row in rows]
     everything = [list(columns), *cells]
     widths = [max(len(row[i]) for row in everything) for i in range(len(columns))]
     for row in everything:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        _write(sys.stdout, line.rstrip())
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def is_live() -> bool:
+    """Whether somebody looks at stdout as it comes."""
+    return sys.stdout.isatty()
+
+
+def watch(columns: Sequence[str], frames: Iterable[tuple[Iterable[Sequence[object]], Iterable[str]]]) -> None:
+    """One table in the place of the other, each with lines below it, as long as frames come; the last one stays."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(), auto_refresh=False) as live:
+        for rows, notes in frames:
+            shown = Text("\n".join([*_aligned(columns, rows), *notes]), no_wrap=True, overflow="ellipsis")
+            live.update(shown, refresh=True)
 
 
 def counted(number: int, what: str) -> str:

@@ -41,6 +41,12 @@ class FakeEngine(Engine):
         self.containers: list[dict[str, Any]] = []
         self.volumes: dict[str, Path] = {}
         self.images: list[dict[str, Any]] = []
+        self.stats: dict[str, dict[str, Any]] = {}
+        """What the engine counts of a container, by its id."""
+        self.log: list[bytes] = []
+        """What any service has written, a message each, as `written` puts it."""
+        self.log_options: dict[str, Any] = {}
+        """With which it was last asked for."""
         self.outcome = "running"
         """What becomes of tasks that are started."""
         self.reason = ""
@@ -162,6 +168,30 @@ class FakeEngine(Engine):
         mounts = mounts or {}
         entry = {"image": "x:1", "environment": {}, "deploy": {}, "secrets": list(mounts)}
         self._put_service(stack, name, entry, mounts)
+
+    def add_containers(self) -> None:
+        """One for each running task, as the engine lists them."""
+        names = {item["ID"]: name for name, item in self.services.items()}
+        self.containers = [
+            {
+                "Id": _container(task),
+                "State": "running",
+                "Status": "Up 3 minutes (healthy)",
+                "ImageID": "sha256:" + "ab" * 32,
+                "Labels": {
+                    "com.docker.swarm.service.name": names[task["ServiceID"]],
+                    "com.docker.swarm.task.id": task["ID"],
+                    "com.docker.swarm.task.name": f"{names[task['ServiceID']]}.{task['Slot']}.{task['ID']}",
+                },
+            }
+            for task in self.tasks
+            if task["Status"]["State"] in {"running", "starting"} and task["NodeID"] == "node1"
+        ]
+
+    def write(self, task_id: str, text: str, second: int = 0) -> None:
+        """A message of a task, whose line may go on in the next."""
+        labels = ",".join(f"com.docker.swarm.{name}.id={value}" for name, value in (("node", "n"), ("task", task_id)))
+        self.log.append(f"2026-01-01T00:00:{second:02}.123456789Z {labels} {text}".encode())
 
     def add_task(self, service: str, *, slot: int = 1, state: str | None = None, error: str = "") -> None:
         """A task of the service's present specification; that of a job is done at once, if it does not fail."""
@@ -294,6 +324,21 @@ class FakeApi:
         """What a registry says, by way of the engine: here there is none."""
         raise requests.exceptions.ConnectionError(url)
 
+    def service_logs(self, _service: str, **options: Any) -> list[bytes]:
+        self._engine.log_options = options
+        return self._engine.log
+
+    def inspect_task(self, identifier: str) -> dict[str, Any]:
+        for task in self._engine.tasks:
+            if task["ID"] == identifier:
+                return task
+        raise docker.errors.NotFound(f"no such task: {identifier}")
+
+    def stats(self, container: str, **_options: Any) -> dict[str, Any]:
+        if container not in self._engine.stats:
+            raise docker.errors.NotFound(f"no such container: {container}")
+        return self._engine.stats[container]
+
     def containers(self, **_options: Any) -> list[dict[str, Any]]:
         return self._engine.containers
 
@@ -318,7 +363,8 @@ class FakeApi:
 
     def volumes(self, filters: Mapping[str, str]) -> dict[str, Any]:
         stack = filters["label"].partition("=")[2]
-        return {"Volumes": [{"Name": name} for name in self._engine.volumes if name.startswith(f"{stack}_")]}
+        found = ((name, path) for name, path in self._engine.volumes.items() if name.startswith(f"{stack}_"))
+        return {"Volumes": [{"Name": name, "Mountpoint": str(path), "Options": None} for name, path in found]}
 
     def remove_volume(self, name: str) -> None:
         self._engine.writes.append(f"remove volume {name}")

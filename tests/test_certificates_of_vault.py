@@ -14,7 +14,7 @@ from invoke.exceptions import Exit
 from secrets_quickstart.checks.certificate_dates import STAGES, stage
 from secrets_quickstart.errors import UsageError
 from secrets_quickstart.material import certificates as made
-from secrets_quickstart.operations import certificates, renewal, status
+from secrets_quickstart.operations import certificates, overview, renewal, status
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.tasks import certs, watching
 from secrets_quickstart.vault import Origin
@@ -26,7 +26,7 @@ FLOWAPI, FLOWAUTH = certificates.LEAVES
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     made_world = World(tmp_path / "world", monkeypatch)
-    for module in (status, certificates):
+    for module in (status, certificates, overview):
         monkeypatch.setattr(module, "Engine", lambda _: made_world.engine)
     for module in (certs, watching):
         monkeypatch.setattr(module, "settings", made_world.settings)

@@ -12,7 +12,7 @@ from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS
 from secrets_quickstart.catalog.sources import AuthorityCertificate, LeafCertificate
 from secrets_quickstart.checks.certificate_dates import judge
 from secrets_quickstart.checks.check import Obstacle, Ok, Skip
-from secrets_quickstart.checks.facts_custody import HeldCertificate, held_certificates, opened
+from secrets_quickstart.checks.facts_custody import HeldCertificate, held_certificates
 from secrets_quickstart.errors import UsageError
 from secrets_quickstart.material import certificates
 from secrets_quickstart.material.generation import Choices
@@ -66,12 +66,6 @@ def look(settings: Settings, vault: Vault) -> list[Row]:
         fix = f"invoke secrets.import {name} FILE, with a PEM file"
         rows[name] = Row(name, (), "", "", None, str(vault.entry(name).origin), f"{name}: {why}", fix, serves=False)
     return [rows[name] for name in BY_NAME if name in rows]
-
-
-def of_stack(settings: Settings) -> list[Row]:
-    """The same, for a glance: none where there is no vault, or it cannot be opened."""
-    vault = opened(settings)
-    return look(settings, vault) if isinstance(vault, Vault) else []
 
 
 def _row(item: HeldCertificate, vault: Vault, now: datetime) -> Row:

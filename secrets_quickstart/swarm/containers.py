@@ -5,10 +5,11 @@ No secret value may be in `argv`: it goes to the standard input.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from secrets_quickstart.errors import EngineError, QuickstartError
 from secrets_quickstart.host import processes
@@ -59,6 +60,43 @@ def of_service(engine: Engine, stack: str, name: str) -> str | None:
             fix=f"run this on {node.name if node is not None else 'the node that it is on'}",
         )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The running container of a Swarm task on this node."""
+
+    id: str
+    service: str
+    """Without the stack's name before it."""
+    task_id: str
+    task: str
+    """The service and its slot, such as flowetl_worker.2; for a service with one task on each node, the node's id."""
+    image_id: str
+    """The digest of the image's configuration, by which this engine knows it."""
+    health: str
+    """healthy, starting or unhealthy; "" where nothing is checked."""
+
+
+def of_stack(engine: Engine, stack: str) -> list[Container]:
+    """The running containers of the stack on this node, by task."""
+    with translated(f"the containers of {stack} cannot be listed"):
+        found = engine.api.containers(filters={"label": f"{services.NAMESPACE}={stack}"})
+    return sorted((_container(item, stack) for item in found), key=lambda item: (item.service, item.task))
+
+
+def _container(item: Mapping[str, Any], stack: str) -> Container:
+    labels: Mapping[str, str] = item.get("Labels") or {}
+    health = re.search(r"\((?:health: )?(healthy|unhealthy|starting)\)", item.get("Status", ""))
+    task_id = labels.get("com.docker.swarm.task.id", "")
+    return Container(
+        item["Id"],
+        labels.get("com.docker.swarm.service.name", "").removeprefix(f"{stack}_"),
+        task_id,
+        labels.get("com.docker.swarm.task.name", "").removeprefix(f"{stack}_").removesuffix(f".{task_id}"),
+        item.get("ImageID", ""),
+        health[1] if health is not None else "",
+    )
 
 
 def using(engine: Engine, volume: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import signal
 from datetime import date
 from pathlib import Path
 
@@ -120,12 +121,35 @@ def test_deploying_a_part_of_what_runs_changes_nothing(machine):
     assert objects(STACK) == api
 
 
-def test_every_service_is_up(machine):
-    rows = machine.json("status")["services"]
+SERVICES = [service for part in COMPONENTS for service in part.services]
 
-    assert {row["service"]: row["state"] for row in rows} == dict.fromkeys(
-        [service.name for part in COMPONENTS for service in part.services], "up"
-    )
+
+def test_status_shows_services_certificates_disks_cache_and_days(machine):
+    found = machine.json("status")
+
+    assert found["unknown"] == {}
+    rows = {row["service"]: row for row in found["services"]}
+    assert {name: row["state"] for name, row in rows.items()} == {service.name: "up" for service in SERVICES}
+    running = {service.name for service in SERVICES if not service.runs_once}
+    assert {name for name, row in rows.items() if row["health"] == "healthy"} == running
+    images = {item["Config"]["Labels"]["com.docker.swarm.service.name"]: item["Image"] for item in containers(STACK)}
+    assert {f"{STACK}_{name}": row["image_id"] for name, row in rows.items() if name in running} == images
+    assert {row["name"] for row in found["certificates"]} > {"cert-flowkit.pem", "cert-flowauth.pem"}
+    sizes = {place["name"]: place["bytes"] for place in found["places"]}
+    assert sizes[f"{STACK}_flowdb_data"] > found["cache"]["database_bytes"] > found["cache"]["bytes"] > 0
+    assert found["cache"]["results"] > 0, "verification has asked a query"
+    assert found["cache"]["limit"] == int(execute(STACK, "flowdb", "psql", "-Atc", "SELECT cache_max_size()"))
+    assert {(row["type"], row["days"]) for row in found["days"]} >= {("calls", 7)}
+    assert machine.invoke("status").stdout.count("unknown") == 0
+
+
+def test_top_shows_what_each_running_task_takes(machine):
+    found = machine.json("top")
+
+    assert {task["service"] for task in found["tasks"]} == {row.name for row in SERVICES if not row.runs_once}
+    assert all(0 < task["memory"] <= task["memory_limit"] and task["processes"] > 0 for task in found["tasks"])
+    assert sum(task["received"] for task in found["tasks"]) > 0
+    assert "flowdb.1 " in machine.invoke("top").stdout
 
 
 def test_verification_asks_everything_and_is_content(machine):
@@ -164,6 +188,26 @@ def test_a_day_is_loaded_by_its_dag_and_flowdb_has_the_rows_of_the_file(machine,
 
 def test_the_logs_of_a_service_can_be_read(machine):
     assert "ready to accept connections" in machine.invoke("logs", "flowdb").stdout
+    assert "ready to accept connections" not in machine.invoke("logs", "flowdb", "--since", "1s").stdout
+    assert "airflow" in machine.invoke("logs", "flowetl_init").stdout.lower(), "a job that has ended"
+
+
+def test_the_logs_of_a_service_can_be_followed_until_ctrl_c(machine):
+    def write(name):
+        execute(STACK, "flowdb", "psql", "-c", f"SELECT {name}")
+
+    def told(process, name):
+        return next(line for line in map(json.loads, process.stdout) if f'column "{name}" does' in line["text"])
+
+    write("written_before")
+    with machine.start("logs", "flowdb", "--follow", "--since", "1m", "--json") as process:
+        told(process, "written_before")
+        write("written_meanwhile")
+        line = told(process, "written_meanwhile")
+        process.send_signal(signal.SIGINT)
+
+    assert line["task"] == "flowdb.1"
+    assert process.returncode == 0
 
 
 def test_no_value_is_to_be_found_where_it_should_not_be(machine):
