@@ -13,12 +13,13 @@ from tests.swarm.neighbour import neighbour
 
 pytestmark = [pytest.mark.swarm, pytest.mark.alone]
 
+LABEL = "flowkit.data"
 TARGET = ("deploy", "--target", "flowdb")
 
 
 @pytest.fixture
 def here(no_swarm: None, tmp_path: Any) -> Iterator[Machine]:
-    with neighbour(tmp_path / "here", "selftest-alone", 21000) as made:
+    with neighbour(tmp_path / "here", "selftest-alone", 21000, FLOWKIT_DATA_NODE_LABEL=LABEL) as made:
         yield made
 
 
@@ -34,7 +35,7 @@ def test_a_deployment_makes_the_swarm_and_its_purge_takes_it_down(here):
     assert membership()["LocalNodeState"] == "active"
     assert membership()["NodeAddr"] == "127.0.0.1"
     assert MADE_BY in engine().inspect_swarm()["Spec"]["Labels"]
-    assert [node["Spec"]["Labels"] for node in engine().nodes()] == [{"flowkit.data": "true"}]
+    assert [node["Spec"]["Labels"] for node in engine().nodes()] == [{LABEL: "true"}]
 
     before = objects(here.stack)
     assert "nothing to do" in here.invoke(*TARGET).stdout
@@ -61,7 +62,7 @@ def test_a_swarm_that_somebody_else_made_is_used_and_left_alone(here):
 
 def test_our_swarm_outlives_the_purge_while_another_deployment_is_in_it(here, tmp_path):
     here.invoke(*TARGET)
-    with neighbour(tmp_path / "other", "selftest-beside", 21500) as other:
+    with neighbour(tmp_path / "other", "selftest-beside", 21500, FLOWKIT_DATA_NODE_LABEL=LABEL) as other:
         other.invoke(*TARGET)
 
         here.invoke("purge", "--stack", here.stack)
