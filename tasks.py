@@ -16,12 +16,14 @@ from secrets_quickstart.tasks import (
     removing,
     secrets_of_stack,
     swarm,
+    upgrading,
     verify,
     watching,
 )
 
 ns = Collection(
     *(deploying.quickstart, deploying.deploy, deploying.plan, verify.verify, doctor.doctor),
-    *(watching.status, watching.top, watching.logs, watching.audit_, backups.restore, removing.down, removing.purge),
+    *(watching.status, watching.top, watching.logs, watching.audit_),
+    *(backups.restore, upgrading.upgrade, removing.down, removing.purge),
     *(backups, secrets_of_stack, certs, hosts, images, swarm, flowapi, flowauth, etl, people),
 )

@@ -6,6 +6,7 @@ are tested again on a real engine in `tests/swarm`.
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -149,6 +150,10 @@ class FakeEngine(Engine):
                 ]
             },
         }
+        self.put_specification(spec)
+
+    def put_specification(self, spec: Mapping[str, Any]) -> None:
+        """A service as the engine is told of it, and its tasks."""
         old = self.services.get(spec["Name"])
         self.services[spec["Name"]] = {
             "ID": old["ID"] if old else self.next_id(),
@@ -244,13 +249,23 @@ class FakeApi:
         return next(item for item in self._engine.secrets.values() if item["ID"] == identifier)
 
     def post(self, url: str, *, params: Mapping[str, int], json: Mapping[str, Any]) -> Any:
-        """Labels for a secret: the engine changes nothing else of one."""
+        """Labels for a secret, of which the engine changes nothing else; or a whole specification for a service."""
+        if "/services/" in url:
+            return self._update_service(url.removesuffix("/update").rpartition("/")[2], params["version"], json)
         item = self.inspect_secret(url.removesuffix("/update").rpartition("/")[2])
         if params["version"] != item["Version"]["Index"] or json["Name"] != item["Spec"]["Name"]:
             return SimpleNamespace(status_code=500, text="update out of sequence")
         self._engine.writes.append(f"label secret {json['Name']}")
         item["Spec"] = dict(json)
         item["Version"] = {"Index": params["version"] + 1}
+        return SimpleNamespace(status_code=200, text="")
+
+    def _update_service(self, identifier: str, version: int, spec: Mapping[str, Any]) -> Any:
+        item = next(item for item in self._engine.services.values() if item["ID"] == identifier)
+        if version != item["Version"]["Index"]:
+            return SimpleNamespace(status_code=500, text="update out of sequence")
+        self._engine.writes.append(f"update service {spec['Name']}")
+        self._engine.put_specification(copy.deepcopy(dict(spec)))
         return SimpleNamespace(status_code=200, text="")
 
     def exec_create(self, container: str, argv: list[str]) -> dict[str, Any]:

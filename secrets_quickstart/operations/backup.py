@@ -16,7 +16,7 @@ from secrets_quickstart import report
 from secrets_quickstart.checks.data import Content, Place, look, places
 from secrets_quickstart.errors import HostError, ServiceError
 from secrets_quickstart.material.sealing import Sealer
-from secrets_quickstart.operations import backup_folder
+from secrets_quickstart.operations import backup_folder, upgrade_note
 from secrets_quickstart.operations.amounts import Meter, Tell
 from secrets_quickstart.operations.backup_answers import IDENTITY, answers
 from secrets_quickstart.operations.backup_folder import Draft
@@ -59,30 +59,38 @@ def backup(
     Nothing else changes the stack meanwhile, and what runs goes on.  Raises QuickstartError.
     """
     with vault_lock(settings.vault_path, command):
-        engine = Engine(settings.base_environment)
-        components = deployed(engine, settings.stack)
-        vault = Vault.open(settings.vault_path, key_of(settings))  # one that cannot be opened is no backup
-        found = _running(settings, engine, components, vault)
-        with backup_folder.drafted(directory, settings.stack, sealer) as (draft, final):
-            draft.seal(FILES, io.BytesIO(json.dumps(_files(settings, components)).encode()))
-            databases = {
-                component: _copy(draft, component, database, tell, logical=logical and component == "flowdb")
-                for component, database in found.items()
-            }
-            manifest = Manifest(
-                stack=settings.stack,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-                flowkit=str(settings["CONTAINER_TAG"]),
-                components=components,
-                services=_services(engine, settings.stack),
-                environment=tuple(sorted(n for n in settings.given if not settings.where(n).startswith(FILE))),
-                elsewhere=tuple(name for name in ("flowauth",) if name in components and name not in found),
-                databases=databases,
-                files=draft.parts,
-            )
-            draft.finish(manifest)
-        pruned = backup_folder.prune(directory, settings.stack, keep) if keep is not None else []
-        return Made(final, manifest, tuple(pruned))
+        return taken(settings, directory, sealer, tell, logical=logical, keep=keep)
+
+
+def taken(
+    settings: Settings, directory: Path, sealer: Sealer, tell: Tell, *, logical: bool = False, keep: int | None = None
+) -> Made:
+    """The same, for one who holds the vault's lock."""
+    engine = Engine(settings.base_environment)
+    components = deployed(engine, settings.stack)
+    vault = Vault.open(settings.vault_path, key_of(settings))  # one that cannot be opened is no backup
+    upgrade_note.require_none(vault)  # it would be carried on wherever the backup is restored
+    found = _running(settings, engine, components, vault)
+    with backup_folder.drafted(directory, settings.stack, sealer) as (draft, final):
+        draft.seal(FILES, io.BytesIO(json.dumps(_files(settings, components)).encode()))
+        databases = {
+            component: _copy(draft, component, database, tell, logical=logical and component == "flowdb")
+            for component, database in found.items()
+        }
+        manifest = Manifest(
+            stack=settings.stack,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            flowkit=str(settings["CONTAINER_TAG"]),
+            components=components,
+            services=_services(engine, settings.stack),
+            environment=tuple(sorted(n for n in settings.given if not settings.where(n).startswith(FILE))),
+            elsewhere=tuple(name for name in ("flowauth",) if name in components and name not in found),
+            databases=databases,
+            files=draft.parts,
+        )
+        draft.finish(manifest)
+    pruned = backup_folder.prune(directory, settings.stack, keep) if keep is not None else []
+    return Made(final, manifest, tuple(pruned))
 
 
 def _running(settings: Settings, engine: Engine, components: tuple[str, ...], vault: Vault) -> dict[str, Postgresql]:

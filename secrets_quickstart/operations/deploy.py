@@ -16,7 +16,7 @@ from secrets_quickstart.checks import preflight, verification, verification_plac
 from secrets_quickstart.checks.check import Finding, Status
 from secrets_quickstart.material import keys
 from secrets_quickstart.material.ahead import SigningKeyAhead
-from secrets_quickstart.operations import course
+from secrets_quickstart.operations import course, upgrade_note
 from secrets_quickstart.operations.course import Planned
 from secrets_quickstart.operations.deployment import Deployment, Order
 from secrets_quickstart.sensitive import Sensitive
@@ -64,6 +64,7 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
         signing_key = signing_key_source(settings)
         preflight.raise_on_obstacles(check(settings, order, engine))
         vault = Vault.open_or_create(settings.vault_path, key_of(settings))
+        upgrade_note.require_none(vault)
         with report.progress("services") as board:
             deployment = Deployment(settings, order, engine, vault, board.update, signing_key)
             done = carry_out(deployment)
@@ -74,17 +75,18 @@ def deploy(settings: Settings, order: Order, command: str) -> Outcome:
         return Outcome(tuple(done), verified=True)
 
 
-def carry_out(deployment: Deployment) -> list[Planned]:
+def carry_out(deployment: Deployment, *, rolling: bool = False) -> list[Planned]:
     """All of its steps, but for verification.
 
-    Of a rotation that is under way the databases are told before the stack, or as soon as they are there.
+    With `rolling`, a component is up before the next one is touched.  Of a rotation that is under way the databases are
+    told before the stack, or as soon as they are there.
     """
     roles = deployment.roles()
     done = course.carry_out(deployment.preparation())
     done += course.carry_out([[roles]])
     left = any(held.container is None for held in roles.look())
     beside = [[deployment.roles(awaited=True)]] if left else []
-    done += course.carry_out([[deployment.stack()], *beside])
+    done += course.carry_out([deployment.rolling() if rolling else [deployment.stack()], *beside])
     return done + course.carry_out([[deployment.data(), *deployment.links()]])
 
 

@@ -140,17 +140,31 @@ class Deployment:
 
     def stack(self) -> StackStep:
         """The last step; what the steps before it decided goes into it, so ask for it when they are through."""
+        return StackStep(self._engine, self._inputs(self.order.components), self._tell)
+
+    def rolling(self) -> list[StackStep]:
+        """The same in steps: a component with those before it, in the order in which they need each other."""
+        wanted = self.order.components
+        return [
+            StackStep(self._engine, self._inputs(wanted[:count]), self._tell) for count in range(1, len(wanted) + 1)
+        ]
+
+    def references(self) -> dict[str, str]:
+        """The image that each service is to run."""
+        inputs = self._inputs(self.order.components)
+        files = (file.resolved(inputs.environment) for file in inputs.files)
+        return {name: str(entry["image"]) for file in files for name, entry in file["services"].items()}
+
+    def _inputs(self, chosen: tuple[str, ...]) -> Inputs:
         folder = self.settings.folder / "compose"
-        files = tuple(StackFile(folder / components.BY_NAME[name].stack_file) for name in self.order.components)
-        inputs = Inputs(
+        return Inputs(
             self.settings.stack,
-            self.order.components,
-            files,
+            chosen,
+            tuple(StackFile(folder / components.BY_NAME[name].stack_file) for name in chosen),
             self._environment(),
             registry_auth=self.images.registry_auth,
             deadline=self.settings.deadline,
         )
-        return StackStep(self._engine, inputs, self._tell)
 
     def links(self, *, beforehand: bool = False) -> list[Step[Any]]:
         """What comes when all services run; none but with FlowAuth and a FlowAPI that it can give tokens for.

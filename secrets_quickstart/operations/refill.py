@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from secrets_quickstart.catalog.components import SERVICES
-from secrets_quickstart.catalog.databases import DATABASES, Database
+from secrets_quickstart.catalog.databases import DATABASES
 from secrets_quickstart.catalog.secrets import DATABASE_PASSWORDS
 from secrets_quickstart.errors import VerificationFailed
 from secrets_quickstart.operations import images
@@ -41,11 +41,28 @@ class Spot:
     """Where a database is filled in."""
 
     component: str
-    container: str
+    container_name: str
     """The name of the container that does it, one at a time."""
     data: str
     """A volume, or a directory of this machine."""
     user: str = OWNER
+    image: str = ""
+    """Whose server it is; that of the settings if not given."""
+
+    @contextmanager
+    def container(self, settings: Settings, engine: Engine, image: str, script: str) -> Iterator[Postgresql]:
+        """A container on the data, without a network, for as long as the block lasts; `script` is what runs in it.
+
+        No other container may be on the data.
+        """
+        owner = BY_COMPONENT[self.component].owner or FLOWDB_OWNER
+        environment = {"POSTGRES_USER": owner, "POSTGRES_DB": owner, "SHARED_BUFFERS_SIZE": "128MB"}
+        environment |= dict.fromkeys(THROWAWAY, secrets.token_hex(16))
+        bind = f"{self.data}:{DATA}"
+        with containers.temporary(
+            engine, self.container_name, image, script, user=self.user, environment=environment, bind=bind
+        ) as container:
+            yield Postgresql(engine, container, settings.base_environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,7 @@ class Refill:
         copy is not what was backed up.
         """
         part = self.backup.manifest.databases[spot.component]
-        image = images.reference(self.settings, self.engine, _image(spot.component), self.tell)
+        image = spot.image or images.reference(self.settings, self.engine, _image(spot.component), self.tell)
         meter = Meter(self.tell, spot.component, self.backup.manifest.files[self._file(spot)].bytes)
         if part.kind == PHYSICAL:
             with self._container(spot, image, HELD) as database:
@@ -100,22 +117,11 @@ class Refill:
             )
         return found
 
-    @contextmanager
-    def _container(self, spot: Spot, image: str, script: str) -> Iterator[Postgresql]:
-        owner = self._database(spot).owner or FLOWDB_OWNER
-        environment = {"POSTGRES_USER": owner, "POSTGRES_DB": owner, "SHARED_BUFFERS_SIZE": "128MB"}
-        environment |= dict.fromkeys(THROWAWAY, secrets.token_hex(16))
-        bind = f"{spot.data}:{DATA}"
-        with containers.temporary(
-            self.engine, spot.container, image, script, user=spot.user, environment=environment, bind=bind
-        ) as container:
-            yield Postgresql(self.engine, container, self.settings.base_environment)
+    def _container(self, spot: Spot, image: str, script: str) -> AbstractContextManager[Postgresql]:
+        return spot.container(self.settings, self.engine, image, script)
 
     def _file(self, spot: Spot) -> str:
         return f"{spot.component}{SUFFIXES[self.backup.manifest.databases[spot.component].kind]}"
-
-    def _database(self, spot: Spot) -> Database:
-        return BY_COMPONENT[spot.component]
 
 
 def _image(component: str) -> str:

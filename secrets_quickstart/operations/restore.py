@@ -210,15 +210,16 @@ def _fill(refill: Refill, note: Note, order: Order) -> dict[str, Comparison]:
         audit.note(f"restore {component} into the {place}")
         if place.directory is None:
             volumes.make(refill.engine, settings.stack, place.volume)
-        found[component] = refill.fill(_spot(settings, place))
+        found[component] = refill.fill(spot(settings, place))
         if databases[component].kind == LOGICAL:
-            _claim(settings, refill.engine, place)
+            know_again(Vault.open(settings.vault_path, key_of(settings)), refill.engine, place)
         note.filled.append(component)
         note.write()
     return found
 
 
-def _spot(settings: Settings, place: Place) -> Spot:
+def spot(settings: Settings, place: Place) -> Spot:
+    """Where a database has its data for good."""
     name = restoring(settings.stack, place.database.component)
     if place.directory is None:
         return Spot(place.database.component, name, place.volume)
@@ -227,9 +228,8 @@ def _spot(settings: Settings, place: Place) -> Spot:
     return Spot(place.database.component, name, str(place.directory), f"{uid}:{gid}")
 
 
-def _claim(settings: Settings, engine: Engine, place: Place) -> None:
+def know_again(vault: Vault, engine: Engine, place: Place) -> None:
     """What was made anew and filled from a dump has another identifier than the one that the vault knows."""
-    vault = Vault.open(settings.vault_path, key_of(settings))
     claim = vault.claims.get(place.identity) or {}
     vault.claim(place.identity, {**claim, "identifier": look(engine, place, vault).identifier})
 

@@ -18,7 +18,7 @@ from secrets_quickstart.catalog.rotation import AFTERWARDS, SEALING_OF, Sealing
 from secrets_quickstart.catalog.secrets import BY_NAME
 from secrets_quickstart.errors import QuickstartError, ServiceError, UsageError
 from secrets_quickstart.material.generation import Choices, generate
-from secrets_quickstart.operations import course, deploy, status
+from secrets_quickstart.operations import course, deploy, status, upgrade_note
 from secrets_quickstart.operations.deployment import Deployment, Order, order_of
 from secrets_quickstart.operations.rotation_choice import Wish, chosen
 from secrets_quickstart.sensitive import Sensitive
@@ -88,6 +88,7 @@ def rotate(settings: Settings, wish: Wish, command: str) -> Rotated:
         begun = time.monotonic()
         engine = Engine(settings.base_environment)
         vault = Vault.open(settings.vault_path, key_of(settings))
+        upgrade_note.require_none(vault)
         order = order_of_deployed(settings, engine)
         course_of = _Course(settings, engine, vault, order)
         done: tuple[str, ...] = ()

@@ -146,6 +146,14 @@ def unpacking(database: Postgresql) -> Iterator[BinaryIO]:
         yield streams.stdin
 
 
+@contextmanager
+def files(database: Postgresql) -> Iterator[BinaryIO]:
+    """A tar of every file as it lies there; only the container is there, no server."""
+    argv = ("tar", "--create", "--file=-", f"--directory={DATA}", ".")
+    with containers.piped(database.engine, database.container, argv, database.environment) as streams:
+        yield streams.stdout
+
+
 def settle(database: Postgresql) -> None:
     """Make what was unpacked the database, once it is known to be whole."""
     with containers.piped(database.engine, database.container, ("sh", "-c", SETTLE), database.environment):

@@ -6,8 +6,10 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
+from secrets_quickstart.errors import EngineError
 from secrets_quickstart.swarm.engine import Engine, parse_time, translated
 
 NAMESPACE = "com.docker.stack.namespace"
@@ -179,6 +181,24 @@ def scale(engine: Engine, service: Service, replicas: int) -> None:
         engine.api.update_service(
             service.id, service.version, mode=ServiceMode("replicated", replicas), fetch_current_spec=True
         )
+
+
+def put(engine: Engine, service: Service, spec: Mapping[str, Any]) -> bool:
+    """Give a service this whole specification, and return at once; False when it was changed meanwhile."""
+    what = f"the service {service.name} cannot be updated"
+    api = engine.api
+    with translated(what):
+        answer = api.post(  # the SDK would take it apart
+            f"{api.base_url}/v{api.api_version}/services/{service.id}/update",
+            params={"version": service.version},
+            json=spec,
+        )
+    if answer.status_code == HTTPStatus.OK:
+        return True
+    said = str(answer.text).strip()[:200]
+    if "out of sequence" in said:
+        return False
+    raise EngineError(what, why=said, fix="run this again")
 
 
 def remove_networks(engine: Engine, stack: str) -> None:
