@@ -58,10 +58,10 @@ class Operator:
         certs.install(Context(), certificate, key, flowauth=flowauth)
         return self.capsys.readouterr().out
 
-    def refused(self, *arguments, **options):
+    def refused(self, *arguments, status=1, **options):
         with pytest.raises(Exit) as ended:
             self.install(*arguments, **options)
-        assert ended.value.code == 1
+        assert ended.value.code == status
         said = self.capsys.readouterr().err
         assert "fix: " in said
         assert "PRIVATE" not in said
@@ -127,7 +127,7 @@ def test_one_without_its_key_is_refused(operator):
     (operator.folder / "other.key").write_bytes(other)
 
     assert "another key" in operator.refused(certificate, str(operator.folder / "other.key"))
-    assert "cannot be read" in operator.refused(certificate, str(operator.folder / "none.key"))
+    assert "cannot be read" in operator.refused(certificate, str(operator.folder / "none.key"), status=2)
     assert "cert-flowauth.pem" not in operator.vault
 
 

@@ -105,17 +105,17 @@ def token_file(tmp_path):
 
 def test_a_token_file_may_end_in_a_new_line(token_file):
     token_file.write_text("aa.bb-_.cc\n")
-    assert verify._given(str(token_file)).text() == "aa.bb-_.cc"
+    assert verify._token(str(token_file)).text() == "aa.bb-_.cc"
 
 
 @pytest.mark.parametrize("content", ["", "two words", "aa.bb", "-----BEGIN KEY-----"])
 def test_a_file_without_a_token_is_wrong_usage_and_is_not_shown(token_file, content):
     token_file.write_text(content)
     with pytest.raises(UsageError, match="holds no token") as error:
-        verify._given(str(token_file))
+        verify._token(str(token_file))
     assert not content or content not in f"{error.value}{error.value.fix}"
 
 
 def test_a_token_file_that_is_not_there_is_wrong_usage(token_file):
     with pytest.raises(UsageError, match="cannot be read"):
-        verify._given(str(token_file))
+        verify._token(str(token_file))

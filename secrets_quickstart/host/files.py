@@ -1,4 +1,4 @@
-"""Files that are written for people: each whole or not at all, and never in the place of another."""
+"""Files that people name, and files that are written for them: each whole or not at all, never in another's place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 
-from secrets_quickstart.errors import HostError
+from secrets_quickstart.errors import HostError, UsageError
 
 UNFINISHED = ".unfinished"
 """How the name of a file ends that is not complete: a run that was killed leaves it."""
@@ -20,6 +20,16 @@ class Outcome(Enum):
     WRITTEN = "written"
     SAME = "there already"
     OTHER = "left as it is: it differs"
+
+
+def typed(text: str) -> Path:
+    """The path that somebody typed, where `~` is a home.  Raises UsageError for the home of somebody unknown."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UsageError(
+            f"{text} is no path", why="this machine knows no such user's home", fix="write the path in full"
+        ) from None
 
 
 def write_new(path: Path, content: Iterable[bytes], mode: int = 0o644) -> Outcome:

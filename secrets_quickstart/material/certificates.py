@@ -137,12 +137,15 @@ def parse(pem: Sensitive) -> list[x509.Certificate]:
         why = "it holds a key and no certificate" if b"KEY-----" in raw else "it holds no certificate"
         raise MaterialError("the certificate cannot be read", why=why, fix="give the certificate's PEM file")
     try:
-        return x509.load_pem_x509_certificates(raw)
-    except ValueError:
+        found = x509.load_pem_x509_certificates(raw)
+        for one in found:
+            _ = one.subject, one.issuer  # taken apart only when they are asked for
+    except (ValueError, TypeError, x509.InvalidVersion):
         why = "it is DER, not PEM" if raw[:1] == b"\x30" else "it is damaged or not PEM"
         raise MaterialError(
             "the certificate cannot be read", why=why, fix="convert it: openssl x509 -inform DER, or copy it afresh"
         ) from None
+    return found
 
 
 def joined(chain: Iterable[x509.Certificate]) -> Sensitive:
@@ -173,7 +176,7 @@ def facts_of(certificate: x509.Certificate) -> CertificateFacts:
             if isinstance(name, (x509.DNSName, x509.IPAddress))
         )
         issuer = certificate.issuer.rfc4514_string()
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise MaterialError(
             "the certificate cannot be read", why="one of its extensions is malformed", fix="have it issued again"
         ) from error

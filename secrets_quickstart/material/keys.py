@@ -142,13 +142,13 @@ def unwrapped(value: Sensitive) -> bytes:
 def _public_key(pem: bytes) -> PublicKeyTypes:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
-    from cryptography.x509 import load_pem_x509_certificate
+    from cryptography.x509 import InvalidVersion, load_pem_x509_certificate
 
     try:
         if b"BEGIN CERTIFICATE" in pem:
             return load_pem_x509_certificate(pem).public_key()
         return load_pem_public_key(pem)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidVersion):
         raise _unreadable("verification key", pem) from None
 
 

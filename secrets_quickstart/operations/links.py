@@ -15,6 +15,7 @@ from secrets_quickstart.clients import specification
 from secrets_quickstart.clients.flowauth_admin import FlowauthAdmin
 from secrets_quickstart.clients.specification import Specification
 from secrets_quickstart.errors import MaterialError, ServiceError, UsageError, VaultError
+from secrets_quickstart.host import files
 from secrets_quickstart.operations.course import Planned
 from secrets_quickstart.operations.flowauth_session import admin_session, is_there, open_admin
 from secrets_quickstart.sensitive import Sensitive
@@ -180,7 +181,7 @@ def _specification(order: LinkOrder, world: World) -> Specification:
     if not source:
         return _of_this_stack(world)
     if "://" not in source:
-        return specification.from_file(Path(source).expanduser())
+        return specification.from_file(files.typed(source))
     if order.authority is not None:
         return specification.fetch(source, _authority(order.authority))
     vaulted = (world.secret(name) for name in AUTHORITIES)
@@ -205,7 +206,7 @@ def _authority(path: Path) -> str:
     from secrets_quickstart.material import certificates
 
     try:
-        pem = Sensitive(path.expanduser().read_bytes())
+        pem = Sensitive(path.read_bytes())
     except OSError as error:
         raise UsageError(f"{path} cannot be read", why=error.strerror or str(error), fix="name another file") from None
     certificates.parse(pem)

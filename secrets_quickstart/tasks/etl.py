@@ -26,10 +26,10 @@ FOLDER = "Where the dump goes; only you may be able to read it. The folder of th
 @task(positional=["directory"], help={"directory": "Where to write; made if it does not exist.", "json": JSON})
 def init(_c: Context, directory: str, json: bool = False) -> None:
     """Write the example DAGs and the guide to making them yours; no file that is there is changed."""
-    from secrets_quickstart.host.files import Outcome
+    from secrets_quickstart.host.files import Outcome, typed
     from secrets_quickstart.operations.etl_files import write_examples
 
-    folder = Path(directory).expanduser()
+    folder = typed(directory)
     outcomes = write_examples(ROOT / "pipelines", folder)
     if json:
         report.document({"directory": str(folder), "files": {name: out.name.lower() for name, out in outcomes.items()}})
@@ -71,7 +71,7 @@ def sample(
     from secrets_quickstart.operations import etl_files
 
     chosen = settings()
-    folder = Path(directory).expanduser() if directory else chosen["FLOWDB_ETL_DIR"]
+    folder = _path(directory) or chosen["FLOWDB_ETL_DIR"]
     wanted = etl_files.samples(
         chosen, date, type or (), rows=rows, subscribers=subscribers, seed=None if seed < 0 else seed
     )
@@ -178,9 +178,10 @@ def dump_airflow(_c: Context, folder: str = "", json: bool = False) -> None:
 )
 def restore_airflow(_c: Context, dump: str, folder: str = "", yes: bool = False, json: bool = False) -> None:
     """Put a dump in the place of all that Airflow's database holds, which is dumped before; Airflow stays stopped."""
+    from secrets_quickstart.host import files
     from secrets_quickstart.operations import airflow_migration
 
-    chosen, path = settings(), Path(dump).expanduser()
+    chosen, path = settings(), files.typed(dump)
     if not yes:
         with report.progress("services") as board:
             lines = airflow_migration.look_back(chosen, path, board.update)
@@ -209,7 +210,9 @@ def _day(flag: str, text: str) -> calendar_date:
 
 
 def _path(text: str) -> Path | None:
-    return Path(text).expanduser() if text else None
+    from secrets_quickstart.host import files
+
+    return files.typed(text) if text else None
 
 
 ns = Collection("etl", init, sample, run, status, dump_airflow, restore_airflow)

@@ -230,7 +230,9 @@ def _tell_of_migration(done: Migrated, *, dry_run: bool) -> None:
 
 
 def _path(text: str) -> Path | None:
-    return Path(text).expanduser() if text else None
+    from secrets_quickstart.host import files
+
+    return files.typed(text) if text else None
 
 
 def _password(from_stdin: bool) -> Sensitive | None:

@@ -29,9 +29,10 @@ def add(
     _c: Context, name: str, host: str = "", out: str = "", reset_password: bool = False, json: bool = False
 ) -> None:
     """Let somebody use FlowMachine as a library: a login in FlowDB, and what their machine needs, shown once."""
+    from secrets_quickstart.host import files
     from secrets_quickstart.operations import library_users
 
-    path = Path(out).expanduser() if out else None
+    path = files.typed(out) if out else None
     if path is not None:
         _require_new(path)
     access = library_users.add(settings(), "invoke users.add", name, host=host, reset_password=reset_password)

@@ -29,18 +29,29 @@ def open_vault(chosen: Settings) -> Vault:
     return Vault.open(chosen.vault_path, key_of(chosen))
 
 
+LARGEST = 500 * 1024
+"""Bytes: the swarm takes no larger secret (MaxSecretSize in moby/swarmkit)."""
+
+
 def given(source: str) -> Sensitive:
-    """What a file holds, or standard input for `-`."""
+    """What a file holds, or standard input for `-`; raises UsageError for what cannot be read or is too large."""
+    from secrets_quickstart.host import files
     from secrets_quickstart.sensitive import Sensitive
 
     if source == "-":
         if sys.stdin.isatty():
             report.say("type or paste the value, then Ctrl-D")
-        return Sensitive(sys.stdin.buffer.read())
-    try:
-        return Sensitive(Path(source).expanduser().read_bytes())
-    except OSError as error:
-        raise HostError(f"{source} cannot be read", why=error.strerror or str(error), fix="name another file") from None
+        content = sys.stdin.buffer.read(LARGEST + 1)
+    else:
+        try:
+            with files.typed(source).open("rb") as file:
+                content = file.read(LARGEST + 1)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise UsageError(f"{source} cannot be read", why=why, fix="name another file") from None
+    if len(content) > LARGEST:
+        raise UsageError(f"{source} cannot be used", why="it is larger than 500 KiB", fix="name another file")
+    return Sensitive(content)
 
 
 @task(name="list", help={"all": "Also those that have no value yet.", "json": "Print one JSON document."})
@@ -96,9 +107,10 @@ def import_(_c: Context, name: str, file: str) -> None:
 def export_public(_c: Context, directory: str) -> None:
     """Write what clients need: the CA, the certificate, the verification key."""
     from secrets_quickstart.catalog.secrets import SECRETS
+    from secrets_quickstart.host import files
 
     vault = open_vault(settings())
-    folder = Path(directory).expanduser()
+    folder = files.typed(directory)
     for row in SECRETS:
         if row.public and row.name in vault:
             path = folder / (row.name if row.name.endswith(".pem") else f"{row.name}.pem")

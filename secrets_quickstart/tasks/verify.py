@@ -8,6 +8,7 @@ from invoke.context import Context
 
 from secrets_quickstart import report
 from secrets_quickstart.catalog.targets import TARGETS
+from secrets_quickstart.tasks.secrets_of_stack import given
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ def verify(_c: Context, target: str = "", json: bool = False, token: str = "") -
     chosen = settings()
     engine = Engine(chosen.base_environment)
     components = order(target).components if target else status.deployed(engine, chosen.stack)
-    given = _given(token) if token else None
+    bearer = _token(token) if token else None
     vault = Vault.open(chosen.vault_path, key_of(chosen))
-    world = verification_places.world(chosen, engine, vault, given, report.say)
+    world = verification_places.world(chosen, engine, vault, bearer, report.say)
     findings = verification.run(world, components)
     if json:
         report.document({"target": target or None, **verification.document(findings)})
@@ -46,20 +47,14 @@ def verify(_c: Context, target: str = "", json: bool = False, token: str = "") -
     verification.require(findings)
 
 
-def _given(file: str) -> Sensitive:
+def _token(file: str) -> Sensitive:
     """The token in a file.  Raises UsageError for one that cannot be read or holds something else."""
     import re
-    import sys
-    from pathlib import Path
 
     from secrets_quickstart.errors import UsageError
     from secrets_quickstart.sensitive import Sensitive
 
-    try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read", why=error.strerror or "", fix="name the token's file") from None
-    token = content.strip()
+    token = given(file).reveal().strip()
     if not re.fullmatch(rb"[\w-]+\.[\w-]+\.[\w-]+", token):
         raise UsageError(
             f"{file} holds no token", why="one has three parts with dots", fix="copy it from FlowAuth anew"
