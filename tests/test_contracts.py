@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from secrets_quickstart.catalog import components, images, secrets, variables
+from secrets_quickstart.catalog import components, images, memory, secrets, variables
 from secrets_quickstart.catalog.components import COMPONENTS
 from secrets_quickstart.catalog.sources import FromVariable
 from secrets_quickstart.catalog.targets import TARGETS
@@ -204,6 +204,16 @@ def test_a_service_is_watched_limited_restarted_and_its_log_rotated(component, s
     assert deploy["restart_policy"]["delay"] == "2s"
     assert deploy["labels"]["org.flowkit.inputs"] == "by hand"
     assert deploy["endpoint_mode"] == "dnsrr"
+
+
+@pytest.mark.parametrize("need", memory.NEEDS, ids=lambda need: need.service)
+def test_what_bounds_a_service_is_what_the_preflight_counts(need):
+    component = next(one.name for one in COMPONENTS for service in one.services if service.name == need.service)
+    given = {need.limit: "7GB", need.count: "3"} if need.count else {need.limit: "7GB"}
+    deploy = entry(component, need.service, **given)["deploy"]
+
+    assert deploy["resources"]["limits"]["memory"] == "7GB"
+    assert deploy["replicas"] == (3 if need.count else 1)
 
 
 @ON_EVERY_SERVICE

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+from secrets_quickstart.checks.check import Warn
 from secrets_quickstart.checks.facts_custody import custody_facts, opened, shared, weaknesses
+from secrets_quickstart.checks.machine_checks import memory_limits
 from secrets_quickstart.checks.preflight import wanted
 from secrets_quickstart.errors import VaultError
 from secrets_quickstart.material import certificates, keys
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings, load
 from secrets_quickstart.vault import Origin, Vault, key_of
+from tests.preflight_facts import GB, but
 
 GOOD = "x7Kq2mPz9LwT4bVn"
 
@@ -154,5 +157,18 @@ def test_what_is_wanted_comes_from_the_catalog_and_the_settings(tmp_path):
     want = wanted(load(tmp_path, {"REDIS_HOST_PORT": "6380"}), ("flowdb", "flowmachine"))
     assert {port.variable: port.number for port in want.ports} == {"FLOWDB_HOST_PORT": 9000, "REDIS_HOST_PORT": 6380}
     assert want.images_needed == ("flowdb", "flowmachine", "redis")
-    assert want.memory_limits["REDIS_MEMORY_LIMIT"] == 1 << 30
+    assert want.memory_limits == {"REDIS_MEMORY_LIMIT": GB, "FLOWMACHINE_MEMORY_LIMIT": 2 * 2 * GB}
     assert want.data_label == "flowkit.data"
+
+
+def test_the_limit_of_every_task_of_every_service_is_counted(tmp_path):
+    given = {"FLOWETL_WORKER_COUNT": "3", "FLOWETL_MEMORY_LIMIT": "3GB", "FLOWAUTH_REPLICAS": "2"}
+    want = wanted(load(tmp_path, given), ("flowdb", "flowetl", "flowauth", "letsencrypt"))
+    assert want.memory_limits == {
+        "FLOWETL_MEMORY_LIMIT": (7 + 3) * 3 * GB,
+        "FLOWAUTH_MEMORY_LIMIT": (2 + 2) * GB,
+        "EDGE_MEMORY_LIMIT": GB // 4,
+    }
+    finding = memory_limits(but(wanted__memory_limits=want.memory_limits))
+    assert isinstance(finding, Warn)
+    assert finding.fix == "lower FLOWETL_MEMORY_LIMIT, or add memory"

@@ -40,7 +40,7 @@ class Wanted:
     address_pool: str = ""
     """The range that a new swarm would get, or "" for Docker's own."""
     memory_limits: Mapping[str, int] = field(default_factory=dict)
-    """Bytes that a service may take, by variable; FlowDB's is planned."""
+    """Bytes that all tasks together may take, by the variable that bounds each; FlowDB's is planned."""
     data_label: str = ""
     """The node label that pins FlowDB, or "" when it is not deployed."""
     airflow_group: int | None = None

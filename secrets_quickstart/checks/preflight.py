@@ -53,7 +53,6 @@ def wanted(settings: Settings, chosen: Sequence[str], *, start_empty: bool = Fal
     """What deploying these components comes to."""
     services = [service for name in chosen for service in components.BY_NAME[name].services]
     used = {service.image for service in services}
-    limits = [f"{service.name.upper()}_MEMORY_LIMIT" for service in services]
     return Wanted(
         stack=settings.stack,
         components=tuple(chosen),
@@ -68,7 +67,7 @@ def wanted(settings: Settings, chosen: Sequence[str], *, start_empty: bool = Fal
         images=settings.images,
         images_needed=tuple(row.name for row in images.IMAGES if row.name in used),
         address_pool=settings.text("FLOWKIT_ADDRESS_POOL") or "",
-        memory_limits={name: settings[name] for name in settings if name in limits and settings[name]},
+        memory_limits=resources.limits_beside_flowdb(settings, {service.name for service in services}),
         data_label=settings["FLOWKIT_DATA_NODE_LABEL"],
         airflow_group=settings["FLOWETL_HOST_GROUP_ID"] if "flowetl" in chosen else None,
         start_empty=start_empty,

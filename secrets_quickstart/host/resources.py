@@ -186,6 +186,16 @@ def beside_flowdb(settings: Settings, services: Collection[str]) -> dict[str, in
     return {need.service: need.idle * (settings[need.count] if need.count else 1) for need in wanted}
 
 
+def limits_beside_flowdb(settings: Settings, services: Collection[str]) -> dict[str, int]:
+    """What all tasks of these services but FlowDB may take at most: bytes, by the variable that bounds each task."""
+    limits: dict[str, int] = {}
+    for need in NEEDS:
+        if need.service in services:
+            count = settings[need.count] if need.count else 1
+            limits[need.limit] = limits.get(need.limit, 0) + settings[need.limit] * count
+    return limits
+
+
 def plan_flowdb(memory: int, cpus: int, given: Mapping[str, int], beside: int = 0) -> FlowdbSizing:
     """How FlowDB should use a machine of `memory` bytes and `cpus` CPUs on which other services take `beside`; pure.
 
