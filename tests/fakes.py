@@ -46,6 +46,8 @@ class FakeEngine(Engine):
         """What the engine counts of a container, by its id."""
         self.log: list[bytes] = []
         """What any service has written, a message each, as `written` puts it."""
+        self.logs: dict[str, list[bytes]] = {}
+        """What containers on this node have written, by their identity; a message each, as `write_here` puts it."""
         self.log_options: dict[str, Any] = {}
         """With which it was last asked for."""
         self.outcome = "running"
@@ -198,6 +200,10 @@ class FakeEngine(Engine):
         labels = ",".join(f"com.docker.swarm.{name}.id={value}" for name, value in (("node", "n"), ("task", task_id)))
         self.log.append(f"2026-01-01T00:00:{second:02}.123456789Z {labels} {text}".encode())
 
+    def write_here(self, container: str, text: str, second: int = 0) -> None:
+        """The same of a container on this node."""
+        self.logs.setdefault(container, []).append(f"2026-01-01T00:00:{second:02}.123456789Z {text}".encode())
+
     def add_task(self, service: str, *, slot: int = 1, state: str | None = None, error: str = "") -> None:
         """A task of the service's present specification; that of a job is done at once, if it does not fail."""
         item = self.services[service]
@@ -298,7 +304,7 @@ class FakeApi:
         return [item for item in self._engine.services.values() if _labelled(item["Spec"]["Labels"], filters)]
 
     def tasks(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
-        chosen = {item["ID"] for item in self.services(filters)}
+        chosen = {item["ID"] for item in self.services(filters)} if "label" in filters else {filters["service"]}
         return [task for task in self._engine.tasks if task["ServiceID"] in chosen]
 
     def nodes(self) -> list[dict[str, Any]]:
@@ -391,8 +397,8 @@ class FakeApi:
     def events(self, **_options: Any) -> Any:
         return NoEvents()
 
-    def logs(self, _container: str, **_options: Any) -> bytes:
-        return b"the last words\n"
+    def logs(self, container: str, *, stream: bool = False, **_options: Any) -> Any:
+        return self._engine.logs[container] if stream else b"the last words\n"
 
 
 class NoEvents:

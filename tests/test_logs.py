@@ -1,12 +1,14 @@
 """What services have written, as `invoke logs` shows it."""
 
 import json
+import threading
 
 import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
 from secrets_quickstart.swarm import engine as engines
+from secrets_quickstart.swarm import logs
 from secrets_quickstart.tasks import watching
 from tests.deployments import World
 from tests.fakes import FakeApi
@@ -86,6 +88,60 @@ def test_without_options_everything_is_asked_for_once(world, capsys):
 
     assert (world.engine.log_options["tail"], world.engine.log_options["follow"]) == ("all", False)
     assert "since" not in world.engine.log_options
+
+
+def here(world, task_id, container):
+    """The task is one of this node's."""
+    world.engine.containers.append({"Id": container, "Labels": {"com.docker.swarm.task.id": task_id}})
+    return container
+
+
+def test_what_was_written_on_this_node_is_not_asked_of_the_swarm(world, capsys, monkeypatch):
+    world.engine.add_task("s_flowdb", slot=2)
+    for number, task in enumerate(world.engine.tasks):
+        container = here(world, task["ID"], f"c{number}")
+        world.engine.write_here(container, f"first of {number}\n", second=number)
+        world.engine.write_here(container, "a long ", second=number + 10)
+        world.engine.write_here(container, "line\n", second=number + 10)
+
+    def never(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(FakeApi, "service_logs", never)
+
+    assert shown(capsys) == ["first of 0", "first of 1", "a long line", "a long line"]
+
+
+def test_what_was_written_elsewhere_comes_between(world, capsys):
+    world.engine.add_task("s_flowdb", slot=2)
+    one, two = (task["ID"] for task in world.engine.tasks)
+    world.engine.write_here(here(world, one, "c1"), "third\n", second=3)
+    for second, task_id, text in ((2, two, "second\n"), (3, one, "third\n"), (4, two, "fourth\n")):
+        world.engine.write(task_id, text, second=second)
+
+    assert shown(capsys) == ["second", "third", "fourth"]
+
+
+def test_following_goes_on_where_the_containers_log_ended(world, capsys):
+    task_id = task_of(world)
+    world.engine.write_here(here(world, task_id, "c1"), "one\n", second=1)
+    for second, text in ((1, "one\n"), (2, "two\n")):
+        world.engine.write(task_id, text, second=second)
+
+    assert shown(capsys, follow=True, tail=1) == ["one", "two"]
+    options = world.engine.log_options
+    assert (options["since"], options["tail"]) == ("1767225601.123456789", "all")
+
+
+def test_a_log_whose_end_the_engine_has_forgotten_ends_when_nothing_comes(world, capsys, monkeypatch):
+    def endless(*_, **__):
+        yield b"one\n"
+        threading.Event().wait()
+
+    monkeypatch.setattr(FakeApi, "service_logs", endless)
+    monkeypatch.setattr(logs, "SILENCE", 0.05)
+
+    assert shown(capsys) == ["one"]
 
 
 def test_ctrl_c_is_how_following_ends(world, capsys, monkeypatch):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from secrets_quickstart.swarm.engine import Engine, translated
@@ -14,6 +18,9 @@ from secrets_quickstart.swarm.services import Service, Task
 
 LAST = 25
 """Lines shown of a task that failed."""
+
+SILENCE = 5.0
+"""Seconds without a word after which the Engine is taken to have forgotten that a log has an end."""
 
 
 def last_lines(engine: Engine, task: Task, count: int = LAST) -> tuple[str, ...]:
@@ -26,8 +33,8 @@ def last_lines(engine: Engine, task: Task, count: int = LAST) -> tuple[str, ...]
     with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException):
         return _lines(engine.api.logs(task.container_id, stdout=True, stderr=True, tail=count))
     with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException):
-        raw = engine.api.service_logs(task.service_id, stdout=True, stderr=True, tail=count, is_tty=False)
-        return _lines(b"".join(raw) if not isinstance(raw, bytes) else raw)
+        chunks = engine.api.service_logs(task.service_id, stdout=True, stderr=True, tail=count, is_tty=False)
+        return _lines(b"".join(_until_silent(chunks)))
     return ()
 
 
@@ -49,29 +56,105 @@ class Line:
 def follow(
     engine: Engine, service: Service, *, tail: int | None, since: datetime | None, keep_on: bool
 ) -> Iterator[Line]:
-    """A service's lines from all its tasks, those that have ended too, oldest first as the engine gives them.
+    """A service's lines from all its tasks, those that have ended too, the oldest first.
 
-    `tail` is for each task.
+    `tail` is for each task.  What was written on this node is read from its containers, what was written elsewhere by
+    way of the swarm: of several tasks with much to say the Engine (20.10) keeps lines back, and never ends.
     """
-    options: dict[str, Any] = {"stdout": True, "stderr": True, "follow": keep_on, "timestamps": True, "details": True}
+    options: dict[str, Any] = {"stdout": True, "stderr": True, "timestamps": True}
+    options["tail"] = "all" if tail is None else tail
     if since is not None:
         options["since"] = int(since.timestamp())
-    options["tail"] = "all" if tail is None else tail
-    names: dict[str, str] = {}
-    unfinished: dict[str, Line] = {}
+    newest: dict[str, str] = {}
     with translated(f"the log of {service.name} cannot be read"):
-        # the engine gives one message at a time, and cuts a long line into several
-        for chunk in engine.api.service_logs(service.id, is_tty=False, **options):
-            task_id, moment, text = _parted(chunk.decode(errors="replace"))
-            if task_id not in names:
-                names[task_id] = _task_name(engine, service, task_id)
-            begun = unfinished.pop(task_id, Line(moment, names[task_id], ""))
-            line = replace(begun, text=begun.text + text)
-            if text.endswith("\n"):
-                yield replace(line, text=line.text.rstrip("\r\n"))
-            else:
-                unfinished[task_id] = line
-        yield from unfinished.values()
+        here, elsewhere = _tasks(engine, service)
+        local = heapq.merge(*(_of_container(engine, *found, options) for found in here), key=attrgetter("time"))
+        if not keep_on:
+            distant = _of_swarm(engine, service, {**options, "follow": False}) if elsewhere else iter(())
+            known = {name for name, _ in here}
+            others = (line for line in distant if line.task not in known)
+            yield from heapq.merge(local, others, key=attrgetter("time"))
+            return
+        for line in local:
+            newest[line.task] = line.time
+            yield line
+        if newest and not elsewhere:
+            options |= {"since": _unix(min(newest.values())), "tail": "all"}
+        for line in _of_swarm(engine, service, {**options, "follow": True}):
+            if line.time > newest.get(line.task, "") or not line.time:
+                yield line
+
+
+def _tasks(engine: Engine, service: Service) -> tuple[list[tuple[str, str]], bool]:
+    """Names and containers of the tasks that are or were on this node, and whether others are or were elsewhere."""
+    label = {"label": f"com.docker.swarm.service.id={service.id}"}
+    listed = engine.api.containers(all=True, filters=label)
+    containers = {item["Labels"].get("com.docker.swarm.task.id"): item["Id"] for item in listed}
+    tasks = engine.api.tasks(filters={"service": service.id})
+    here = [(_name_of(service, task), containers[task["ID"]]) for task in tasks if task["ID"] in containers]
+    return here, len(here) < len(tasks)
+
+
+def _of_container(engine: Engine, name: str, container: str, options: Mapping[str, Any]) -> Iterator[Line]:
+    chunks = engine.api.logs(container, stream=True, follow=False, **options)
+    yield from _whole(_timed(name, chunk.decode(errors="replace")) for chunk in chunks)
+
+
+def _of_swarm(engine: Engine, service: Service, options: Mapping[str, Any]) -> Iterator[Line]:
+    names: dict[str, str] = {}
+
+    def parted(chunk: bytes) -> Line:
+        task_id, moment, text = _parted(chunk.decode(errors="replace"))
+        if task_id not in names:
+            names[task_id] = _task_name(engine, service, task_id)
+        return Line(moment, names[task_id], text)
+
+    chunks = engine.api.service_logs(service.id, is_tty=False, details=True, **options)
+    yield from _whole(map(parted, chunks if options["follow"] else _until_silent(chunks)))
+
+
+def _until_silent(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """What comes until nothing has come for a while: the stream may have no end, and its socket has no time limit."""
+    came: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
+
+    def read() -> None:
+        try:
+            for chunk in chunks:
+                came.put(chunk)
+            came.put(None)
+        except Exception as error:  # it is raised where somebody waits
+            came.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    with contextlib.suppress(Empty):
+        while (found := came.get(timeout=SILENCE)) is not None:
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+
+
+def _whole(messages: Iterable[Line]) -> Iterator[Line]:
+    """Lines as they were written: the engine gives one message at a time, and cuts a long line into several."""
+    unfinished: dict[str, Line] = {}
+    for message in messages:
+        begun = unfinished.pop(message.task, replace(message, text=""))
+        line = replace(begun, text=begun.text + message.text)
+        if message.text.endswith("\n"):
+            yield replace(line, text=line.text.rstrip("\r\n"))
+        else:
+            unfinished[message.task] = line
+    yield from unfinished.values()
+
+
+def _timed(task: str, message: str) -> Line:
+    moment, _, text = message.partition(" ")
+    return Line(moment, task, text)
+
+
+def _unix(moment: str) -> str:
+    """As the Engine's API wants it: seconds, and nine digits of nanoseconds."""
+    whole, _, fraction = moment.removesuffix("Z").partition(".")
+    return f"{int(datetime.fromisoformat(f'{whole}+00:00').timestamp())}.{fraction.ljust(9, '0')}"
 
 
 HEAD = re.compile(r"(\d{4}-\S+Z) (\S*com\.docker\.swarm\.task\.id=(\w+)\S*) ")
@@ -91,4 +174,8 @@ def _task_name(engine: Engine, service: Service, task_id: str) -> str:
         task = engine.api.inspect_task(task_id)
     except docker.errors.APIError:  # the swarm has forgotten it
         return f"{service.name}.{task_id[:12]}"
+    return _name_of(service, task)
+
+
+def _name_of(service: Service, task: Mapping[str, Any]) -> str:
     return f"{service.name}.{task.get('Slot') or task.get('NodeID', '')}"

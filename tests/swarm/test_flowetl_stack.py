@@ -317,6 +317,19 @@ def test_logs_go_after_so_many_days_and_newer_ones_stay(machine, hanging):
     assert has_been_cleaned()
 
 
+@pytest.mark.parametrize("name", ["webserver", "scheduler"])
+def test_a_log_of_several_tasks_with_much_to_say_is_whole_and_has_an_end(machine, name):
+    label = {"label": f"com.docker.swarm.service.name={STACK}_flowetl_{name}"}
+    ids = [item["Id"] for item in engine().containers(all=True, filters=label)]
+    written = [line for each in ids for line in engine().logs(each).decode().splitlines()]
+    assert len(ids) > 1
+
+    shown = machine.invoke("logs", f"flowetl_{name}").stdout.splitlines()
+
+    assert not {*written} - {*shown}
+    assert len(shown) >= len(written) > 100
+
+
 def test_no_value_is_where_it_should_not_be(machine, hanging):
     values = values_of(machine)
     assert {"FLOWETL_REDIS_PASSWORD", "AIRFLOW__CELERY__BROKER_URL", "AIRFLOW_CONN_FLOWDB"} <= set(values)
