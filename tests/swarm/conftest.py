@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -40,6 +41,13 @@ def _a_real_engine():
         api().ping()
     except docker.errors.DockerException as error:
         pytest.exit(f"the swarm tests need a Docker Engine: ./bootstrap.sh starts one ({error})", 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c():
+    """Commands that are started here can be interrupted, although a shell's background job ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
