@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secrets_quickstart.catalog import components
 from secrets_quickstart.catalog.secrets import BY_NAME, SECRETS
 from secrets_quickstart.checks.certificate_dates import judge as certificate_dates_of
 from secrets_quickstart.checks.check import Check, Obstacle, Ok, Outcome, Skip, Warn
@@ -10,11 +11,15 @@ from secrets_quickstart.checks.data import Content, refusal
 from secrets_quickstart.checks.facts import PreflightFacts
 from secrets_quickstart.checks.facts_custody import CustodyFacts, HeldCertificate
 from secrets_quickstart.checks.facts_swarm import SecretFacts, SwarmFacts
+from secrets_quickstart.checks.facts_wanted import Unknown
+from secrets_quickstart.material.generation import readers
 
 BRING_BACK = (
     "bring back the vault that made them (FLOWKIT_VAULT); if it is lost: invoke secrets.adopt; "
     "or choose another FLOWKIT_STACK in .env"
 )
+
+WEAK = "secrets-weak"
 
 
 def vault(facts: PreflightFacts) -> Outcome:
@@ -50,12 +55,23 @@ def exposed_files(facts: PreflightFacts) -> Outcome:
 def weak_values(facts: PreflightFacts) -> Outcome:
     weak = facts.custody.weak
     if weak:
-        name = next(iter(weak))
+        used = [name for name in weak if _is_used(name, facts)]
+        idle = next((name for name in weak if name not in used), None)
         return Obstacle(
             "; ".join(f"{name} is {fault}" for name, fault in weak.items()),
-            f"give it a real one: openssl rand -hex 16 | invoke secrets.import {name} -",
+            f"give it a real one: openssl rand -hex 16 | invoke secrets.import {idle} -"
+            if idle is not None
+            else f"give what runs new ones: invoke secrets.rotate --names {','.join(used)}",
         )
     return Ok("none") if facts.custody.names else Skip("the vault holds nothing yet")
+
+
+def _is_used(name: str, facts: PreflightFacts) -> bool:
+    """Whether services of the stack run with it: then a new value has to be told to whoever keeps the old one."""
+    if isinstance(facts.swarm, Unknown) or name not in BY_NAME:
+        return False
+    services = [one.name for part in readers(BY_NAME[name]) for one in components.BY_NAME[part].services]
+    return any(facts.swarm.has(f"{facts.wanted.stack}_{service}") for service in services)
 
 
 def shared_values(facts: PreflightFacts) -> Outcome:
@@ -192,7 +208,7 @@ CHECKS = (
     Check("vault", "Can the vault be opened, or made?", vault),
     Check("vault-key", "Is its key kept apart from it?", vault_key),
     Check("password-files", "Are files with passwords closed to others?", exposed_files),
-    Check("secrets-weak", "Is any value a placeholder, a well-known default, or too short?", weak_values),
+    Check(WEAK, "Is any value a placeholder, a well-known default, or too short?", weak_values),
     Check("secrets-shared", "Does any password serve twice?", shared_values),
     Check("secrets-loose", "Does any secret stand in the clear among the variables?", loose_values),
     Check("names-secrets", "Are the secrets' names ours?", secrets_by_hand),

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import assert_never
 from urllib.parse import quote
 
-from secrets_quickstart.catalog.secrets import Secret
+from secrets_quickstart.catalog.secrets import SECRETS, Secret
 from secrets_quickstart.catalog.sources import (
     Alias,
     AuthorityCertificate,
@@ -60,6 +60,15 @@ def needs(source: Source) -> tuple[str, ...]:
             return ()
         case _:
             assert_never(source)
+
+
+def readers(row: Secret) -> set[str]:
+    """The components that mount it, or something that is made of it."""
+    found = set(row.components)
+    for other in SECRETS:
+        if row.name in needs(other.source):
+            found |= readers(other)
+    return found
 
 
 def generate(row: Secret, values: Mapping[str, Sensitive], choices: Choices) -> Sensitive:

@@ -16,6 +16,9 @@ from secrets_quickstart import audit, report
 from secrets_quickstart.catalog.labels import GENERATION, NAME, STACK
 from secrets_quickstart.catalog.rotation import AFTERWARDS, SEALING_OF, Sealing
 from secrets_quickstart.catalog.secrets import BY_NAME
+from secrets_quickstart.checks import preflight
+from secrets_quickstart.checks.custody_checks import WEAK
+from secrets_quickstart.checks.facts_custody import weaknesses
 from secrets_quickstart.errors import QuickstartError, ServiceError, UsageError
 from secrets_quickstart.material.generation import Choices, generate
 from secrets_quickstart.operations import course, deploy, status, upgrade_note
@@ -99,7 +102,7 @@ def rotate(settings: Settings, wish: Wish, command: str) -> Rotated:
             done = () if pending.back else pending.names
         names = tuple(name for name in _chosen(settings, engine, vault, order, wish) if name not in done)
         if names:
-            course_of.require_unchanged()
+            course_of.require_ready(names)
             course_of.to_its_end(course_of.begin(names))
             done += names
         return Rotated(tuple(name for name in BY_NAME if name in done), time.monotonic() - begun)
@@ -127,11 +130,21 @@ class _Course:
         self._vault = vault
         self._order = order
 
-    def require_unchanged(self) -> None:
-        """Raise UsageError when a deployment would change anything else: a rotation goes back if anything fails."""
+    def require_ready(self, names: Sequence[str]) -> None:
+        """Raise UsageError when a deployment would change anything else: a rotation goes back if anything fails.
+
+        A stack that was adopted with weak values cannot be brought up to date first, because that is refused over them:
+        a rotation of all of these does so on its way.  Raises PreflightFailed for what else is in that one's way.
+        """
         steps = Deployment(self._settings, self._order, self._engine, self._vault, lambda _: None)
         planned = course.plan([step for lane in steps.preparation() for step in lane])
         planned += course.plan([steps.stack()])
+        weak = weaknesses({name: self._vault.value(name) for name in self._vault.names()})
+        if weak and weak.keys() <= {*names}:
+            findings = deploy.check(self._settings, self._order, self._engine)
+            preflight.raise_on_obstacles(item for item in findings if item.check != WEAK)
+            course.carry_out([[steps.data()]])  # the data is known to be ours by the values that it was made with
+            return
         first = next((action for item in planned for action in item.plan.actions), None)
         if first is not None:
             raise UsageError(

@@ -20,7 +20,7 @@ from secrets_quickstart.catalog.sources import (
 )
 from secrets_quickstart.checks.data import Place
 from secrets_quickstart.errors import UsageError
-from secrets_quickstart.material.generation import needs
+from secrets_quickstart.material.generation import needs, readers
 from secrets_quickstart.operations.imports import row_of
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.vault import Origin, Vault
@@ -71,7 +71,7 @@ def refusal(
         return made
     if row.name not in vault:
         return "the vault holds no value of it", "deploy what needs it first"
-    if not _readers(row) & set(components):
+    if not readers(row) & set(components):
         return "nothing that is deployed uses it", "deploy what needs it first: invoke --help deploy"
     return _kept_elsewhere(row, vault, settings, local)
 
@@ -108,15 +108,6 @@ def _kept_elsewhere(row: Secret, vault: Vault, settings: Settings, local: Collec
     if imported:
         return f"{imported[0]} was imported to go with it", f"import both anew, {row.name} first"
     return None
-
-
-def _readers(row: Secret) -> set[str]:
-    """The components that mount it, or something that is made of it."""
-    found = set(row.components)
-    for other in SECRETS:
-        if row.name in needs(other.source):
-            found |= _readers(other)
-    return found
 
 
 def _roots(row: Secret) -> list[str]:

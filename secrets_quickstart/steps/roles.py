@@ -79,7 +79,7 @@ class RolesStep:
             if database.service not in found:
                 found[database.service] = self._database(database)
             server = found[database.service]
-            role = row.name.format_map(self._settings.texts())
+            role = row.name.format_map(self._names())
             if server is None:
                 facts.append(Held(row.secret, database, role, None))
                 continue
@@ -107,6 +107,11 @@ class RolesStep:
                 server = self._server(action.held.container)
                 role = '"' + action.held.role.replace('"', '""') + '"'
                 server.tell(f"ALTER ROLE {role} PASSWORD '{scram.verifier(self._vault.value(action.held.secret))}';")
+
+    def _names(self) -> dict[str, str]:
+        """Variables, and what an adopted stack has in the place of some of them."""
+        texts = self._settings.texts()
+        return {name: self._vault.value(name).text() if name in self._vault else text for name, text in texts.items()}
 
     def _database(self, database: Database) -> Postgresql | None:
         end = time.monotonic() + self._settings.deadline

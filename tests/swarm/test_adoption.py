@@ -17,6 +17,7 @@ pytestmark = pytest.mark.swarm
 STACK, BY_HAND = "selftest-adopt", "selftest-adopthand"
 PORTS, PORTS_BY_HAND = 28500, 29500
 PASSWORD = "FLOWDB_POSTGRES_PASSWORD"
+WELL_KNOWN = "flowflow"
 MOUNTED = wanted(["flowdb", "flowmachine"])
 
 
@@ -98,7 +99,7 @@ def by_hand(engine, tmp_path):
         "FLOWKIT_STACK": BY_HAND, "HOME": "/", "PATH": "/usr/bin:/bin",
     }  # fmt: skip
     files = ("flowdb.yml", "flowmachine.yml")
-    names = {"FLOWMACHINE_FLOWDB_USER": "flowmachine", "FLOWAPI_FLOWDB_USER": "reader"}
+    names = {"FLOWMACHINE_FLOWDB_USER": "flowmachine", "FLOWAPI_FLOWDB_USER": "reader", PASSWORD: WELL_KNOWN}
     with (
         created(engine, MOUNTED, names) as values,
         neighbour(tmp_path / "two", BY_HAND, PORTS_BY_HAND) as made,
@@ -109,7 +110,7 @@ def by_hand(engine, tmp_path):
         yield made, values
 
 
-def test_a_deployment_by_hand_is_taken_over_with_its_passwords_and_data(by_hand):
+def test_a_deployment_by_hand_is_taken_over_with_its_data_and_led_out_of_a_well_known_password(by_hand):
     machine, values = by_hand
     sql(PORTS_BY_HAND, values[PASSWORD], "CREATE TABLE kept AS SELECT 42 AS answer")
     before = running(BY_HAND)
@@ -118,6 +119,17 @@ def test_a_deployment_by_hand_is_taken_over_with_its_passwords_and_data(by_hand)
 
     assert {name: machine.value(name) for name in MOUNTED} == values
     assert running(BY_HAND) == before
-    assert machine.json("deploy", "--target", "library")["verified"]
-    assert sql(PORTS_BY_HAND, values[PASSWORD], "SELECT answer FROM kept").fetchone() == (42,)
+    said = mistake(machine.invoke("deploy", "--target", "library", expect=3))
+    assert f"invoke secrets.rotate --names {PASSWORD}" in said
+    assert running(BY_HAND) == before
+
+    machine.invoke("secrets.rotate", "--names", PASSWORD)
+
+    assert {name: machine.value(name) for name in MOUNTED if name != PASSWORD} == {
+        name: value for name, value in values.items() if name != PASSWORD
+    }
+    assert sql(PORTS_BY_HAND, machine.value(PASSWORD), "SELECT answer FROM kept").fetchone() == (42,)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        sql(PORTS_BY_HAND, WELL_KNOWN, "SELECT 1")
+    assert machine.json("deploy", "--target", "library")["changes"] == 0
     assert {row["state"] for row in secrets(machine).values()} == {"ok"}
