@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from secrets_quickstart.errors import QuickstartError
+
+Tell = Callable[[Mapping[str, str]], None]
+"""Is told how named things stand, as `Progress.update` is."""
 
 _lock = threading.RLock()
 _live: Live | None = None

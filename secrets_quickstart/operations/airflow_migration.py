@@ -18,7 +18,8 @@ from secrets_quickstart.catalog.databases import FLOWETL
 from secrets_quickstart.checks.data import Content, Place, look, refusal
 from secrets_quickstart.checks.dump_note import DumpNote, note_path
 from secrets_quickstart.errors import HostError, NotConverged, ServiceError, UsageError
-from secrets_quickstart.operations.postgresql import Tell, Whereabouts, new_dump
+from secrets_quickstart.operations.postgresql import Whereabouts, new_dump
+from secrets_quickstart.report import Tell
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers, services
 from secrets_quickstart.swarm.dumps import Postgresql

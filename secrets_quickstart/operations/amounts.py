@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 
-Tell = Callable[[Mapping[str, str]], None]
-"""Is told how each named thing stands."""
+from secrets_quickstart.report import Tell
+
 BETWEEN = 5.0
 """Seconds between two lines."""
 

@@ -17,11 +17,12 @@ from secrets_quickstart.checks.data import Content, Place, look, places
 from secrets_quickstart.errors import HostError, ServiceError
 from secrets_quickstart.material.sealing import Sealer
 from secrets_quickstart.operations import backup_folder, upgrade_note
-from secrets_quickstart.operations.amounts import Meter, Tell
+from secrets_quickstart.operations.amounts import Meter
 from secrets_quickstart.operations.backup_answers import IDENTITY, answers
 from secrets_quickstart.operations.backup_folder import Draft
 from secrets_quickstart.operations.backup_manifest import DatabasePart, Manifest
 from secrets_quickstart.operations.status import deployed
+from secrets_quickstart.report import Tell
 from secrets_quickstart.settings import FILE, Settings
 from secrets_quickstart.swarm import containers, copies, services
 from secrets_quickstart.swarm.dumps import Postgresql

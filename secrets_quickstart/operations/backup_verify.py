@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from secrets_quickstart.material.sealing import Opener
-from secrets_quickstart.operations.amounts import Meter, Tell
+from secrets_quickstart.operations.amounts import Meter
 from secrets_quickstart.operations.backup import FILES
 from secrets_quickstart.operations.backup_answers import Comparison
 from secrets_quickstart.operations.backup_folder import Backup, require_whole
 from secrets_quickstart.operations.backup_manifest import Manifest
 from secrets_quickstart.operations.refill import Refill, Spot
+from secrets_quickstart.report import Tell
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers, volumes
 from secrets_quickstart.swarm.engine import Engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from secrets_quickstart.material import keys
 from secrets_quickstart.material.generation import Choices
 from secrets_quickstart.operations import images as image_sources
 from secrets_quickstart.operations import links
+from secrets_quickstart.report import Tell
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.dags import DagsStep
@@ -93,7 +94,7 @@ class Deployment:
         order: Order,
         engine: Engine,
         vault: Vault,
-        tell: Callable[[Mapping[str, str]], None],
+        tell: Tell,
         signing_key: Callable[[int], Sensitive] = keys.signing_key,
     ) -> None:
         """`tell` is told how the services stand while they are waited for; `signing_key` makes one of so many bits."""

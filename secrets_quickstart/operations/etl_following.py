@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from secrets_quickstart.clients.airflow_records import Dag, Run, TaskInstance
 from secrets_quickstart.clients.answers import Forbidden, Refused
 from secrets_quickstart.errors import ServiceError
 from secrets_quickstart.operations.etl_days import doing
-from secrets_quickstart.report import counted
+from secrets_quickstart.report import Tell, counted
 
 EVERY = 2.0
 """Seconds between two looks: Airflow's scheduler itself looks about once a second."""
@@ -29,11 +29,11 @@ AT_MOST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class Listeners:
     """Who is told how it goes."""
 
     say: Callable[[str], None] = lambda _: None
-    board: Callable[[Mapping[str, str]], None] = lambda _: None
+    board: Tell = lambda _: None
     """Is given each type's state in words."""
 
 
@@ -86,7 +86,7 @@ class Followed:
         return found
 
 
-def follow(airflow: AirflowClient, runs: Sequence[Followed], tell: Tell, patience: timedelta | None) -> None:
+def follow(airflow: AirflowClient, runs: Sequence[Followed], tell: Listeners, patience: timedelta | None) -> None:
     """Look until all have ended, or patience does.  Raises ServiceError when Airflow is not heard of for long."""
     begun = heard = moved = time.monotonic()
     end = None if patience is None else begun + patience.total_seconds()
@@ -119,7 +119,7 @@ def follow(airflow: AirflowClient, runs: Sequence[Followed], tell: Tell, patienc
         time.sleep(EVERY)
 
 
-def _say_who_is_not_at_work(airflow: AirflowClient, tell: Tell) -> None:
+def _say_who_is_not_at_work(airflow: AirflowClient, tell: Listeners) -> None:
     """Without a scheduler runs stand still, and nothing else says so."""
     if (state := airflow.health().scheduler) != "healthy":
         tell.say(f"nothing goes on: Airflow's scheduler is {state or 'not there'}; see invoke logs flowetl_scheduler")

@@ -12,7 +12,7 @@ from secrets_quickstart.clients.airflow import AirflowClient
 from secrets_quickstart.clients.airflow_records import Dag, Run
 from secrets_quickstart.errors import ServiceError, UsageError
 from secrets_quickstart.operations.etl_days import Day, State, newest, records, with_checks
-from secrets_quickstart.operations.etl_following import Failure, Followed, Tell, follow
+from secrets_quickstart.operations.etl_following import Failure, Followed, Listeners, follow
 from secrets_quickstart.operations.etl_session import Session, etl_session
 from secrets_quickstart.settings import Settings
 
@@ -67,7 +67,7 @@ class Ended:
         }
 
 
-def run(settings: Settings, order: Order, tell: Tell, patience: timedelta | None = None) -> list[Ended]:
+def run(settings: Settings, order: Order, tell: Listeners, patience: timedelta | None = None) -> list[Ended]:
     """Load a day with each of the order's types, and return when all runs have ended.
 
     A run that goes on is followed; one that failed is done again, and so is a day that is loaded if the order says so.
@@ -162,7 +162,7 @@ def _is_active(found: Run | None) -> bool:
     return found is not None and found.is_active
 
 
-def _begin(airflow: AirflowClient, dag: Dag, day: date, before: Run | None, tell: Tell) -> Run:
+def _begin(airflow: AirflowClient, dag: Dag, day: date, before: Run | None, tell: Listeners) -> Run:
     if before is None or not before.is_active or dag.is_paused:
         audit.note(f"have Airflow load {day} with {dag.id}")
     if dag.is_paused:

@@ -14,7 +14,8 @@ from secrets_quickstart.catalog.databases import FLOWAUTH
 from secrets_quickstart.checks.data import Content, Data, Place, look, refusal
 from secrets_quickstart.errors import HostError, NotConverged, UsageError
 from secrets_quickstart.operations.flowauth_tables import NOTE
-from secrets_quickstart.operations.postgresql import Tell, Whereabouts, new_dump
+from secrets_quickstart.operations.postgresql import Whereabouts, new_dump
+from secrets_quickstart.report import Tell
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers, services
 from secrets_quickstart.swarm.convergence import Expectation

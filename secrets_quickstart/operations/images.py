@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from secrets_quickstart.catalog.images import BY_NAME, IMAGES
 from secrets_quickstart.operations import course
+from secrets_quickstart.report import Tell
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.images import ImagesStep, Mode, Wish
 from secrets_quickstart.swarm.engine import Engine
@@ -15,16 +15,14 @@ from secrets_quickstart.swarm.registry import Account, Registry
 FOLDER = "images"
 
 
-def step(
-    settings: Settings, engine: Engine, names: tuple[str, ...], mode: Mode, tell: Callable[[Mapping[str, str]], None]
-) -> ImagesStep:
+def step(settings: Settings, engine: Engine, names: tuple[str, ...], mode: Mode, tell: Tell) -> ImagesStep:
     """The step that has these images ready; `tell` is told how each of them stands."""
     tags = {row.tag_variable: str(settings[row.tag_variable]) for row in IMAGES if row.tag_variable}
     wish = Wish(names, mode, settings.folder / FOLDER, tags, settings.stack)
     return ImagesStep(engine, wish, registry(settings, engine), settings.base_environment, tell)
 
 
-def reference(settings: Settings, engine: Engine, name: str, tell: Callable[[Mapping[str, str]], None]) -> str:
+def reference(settings: Settings, engine: Engine, name: str, tell: Tell) -> str:
     """What the engine knows an image by, once it is there."""
     row = BY_NAME[name]
     chosen = step(settings, engine, (name,), settings.images, tell)

@@ -20,7 +20,7 @@ from secrets_quickstart.operations import flowauth_tables
 from secrets_quickstart.operations.flowauth_database import Site, site
 from secrets_quickstart.operations.flowauth_session import is_there
 from secrets_quickstart.operations.flowauth_tables import Census, Note, census
-from secrets_quickstart.operations.postgresql import Tell
+from secrets_quickstart.report import Tell
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers
 from secrets_quickstart.swarm.dumps import Postgresql

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from pathlib import Path
 from secrets_quickstart.checks.data import Place
 from secrets_quickstart.errors import HostError
 from secrets_quickstart.operations import images as image_sources
+from secrets_quickstart.report import Tell
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers
 from secrets_quickstart.swarm.dumps import DATA, Postgresql
@@ -28,8 +29,6 @@ wait $server
 wait $server
 """
 """The server of our image or the official one, for as long as somebody holds the script's input."""
-
-Tell = Callable[[Mapping[str, str]], None]
 
 
 @dataclass(frozen=True, slots=True)

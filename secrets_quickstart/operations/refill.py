@@ -12,11 +12,12 @@ from secrets_quickstart.catalog.databases import DATABASES
 from secrets_quickstart.catalog.secrets import DATABASE_PASSWORDS
 from secrets_quickstart.errors import VerificationFailed
 from secrets_quickstart.operations import images
-from secrets_quickstart.operations.amounts import Meter, Tell
+from secrets_quickstart.operations.amounts import Meter
 from secrets_quickstart.operations.backup import LOGICAL, PHYSICAL, ROLES_SUFFIX, SUFFIXES
 from secrets_quickstart.operations.backup_answers import IDENTITY, Comparison, answers, compared
 from secrets_quickstart.operations.backup_folder import Backup
 from secrets_quickstart.operations.postgresql import OWNER, SERVER
+from secrets_quickstart.report import Tell
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import containers, copies
 from secrets_quickstart.swarm.dumps import DATA, Postgresql

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from secrets_quickstart.operations import backup_verify, restore
 from secrets_quickstart.operations.deploy import VERIFIED
 from secrets_quickstart.operations.flowauth_tables import NOTE
 from secrets_quickstart.operations.postgresql import dumps, temporary_name
+from secrets_quickstart.report import Tell
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.steps.dags import DagsStep
 from secrets_quickstart.steps.hosts_entry import HostsEntryStep
@@ -28,7 +28,6 @@ from secrets_quickstart.swarm.engine import Engine, translated
 from secrets_quickstart.swarm.watching import remove_and_wait
 from secrets_quickstart.vault import KeyFile, Vault, key_of, storage, vault_lock
 
-Tell = Callable[[Mapping[str, str]], None]
 FILLED = (restore.restoring, backup_verify.verifying)
 """How the containers are called in which databases are filled from a backup."""
 

@@ -15,7 +15,6 @@ from secrets_quickstart.errors import HostError, UsageError, VaultError
 from secrets_quickstart.host import files
 from secrets_quickstart.material.sealing import Opener
 from secrets_quickstart.operations import course
-from secrets_quickstart.operations.amounts import Tell
 from secrets_quickstart.operations.backup import DAGS, FILES, LOGICAL, ROLES, SETTINGS, VAULT, VAULT_KEY
 from secrets_quickstart.operations.backup_answers import Comparison
 from secrets_quickstart.operations.backup_folder import Backup
@@ -24,6 +23,7 @@ from secrets_quickstart.operations.backup_verify import whole
 from secrets_quickstart.operations.deploy import Outcome, deploy
 from secrets_quickstart.operations.deployment import Order, order_of
 from secrets_quickstart.operations.refill import Refill, Spot
+from secrets_quickstart.report import Tell
 from secrets_quickstart.settings import FILE, Settings, load
 from secrets_quickstart.steps.directories import POSTGRES, DirectoriesStep
 from secrets_quickstart.swarm import services, volumes

@@ -19,7 +19,7 @@ from secrets_quickstart.checks.data import Place, places
 from secrets_quickstart.errors import EngineError, NotConverged, ServiceError
 from secrets_quickstart.material.sealing import Opener, Sealer
 from secrets_quickstart.operations import backup_folder, upgrade_data
-from secrets_quickstart.operations.amounts import Meter, Tell
+from secrets_quickstart.operations.amounts import Meter
 from secrets_quickstart.operations.backup import LOGICAL
 from secrets_quickstart.operations.backup_folder import Backup
 from secrets_quickstart.operations.deployment import Order
@@ -27,6 +27,7 @@ from secrets_quickstart.operations.postgresql import SERVER
 from secrets_quickstart.operations.refill import HELD, Refill, Spot
 from secrets_quickstart.operations.restore import know_again, spot
 from secrets_quickstart.operations.upgrade_note import Former, UnderWay
+from secrets_quickstart.report import Tell
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
 from secrets_quickstart.swarm import copies, services

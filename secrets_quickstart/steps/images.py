@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,7 @@ from secrets_quickstart.catalog.components import SERVICES
 from secrets_quickstart.catalog.images import BY_NAME
 from secrets_quickstart.errors import ImageError
 from secrets_quickstart.host import processes
+from secrets_quickstart.report import Tell
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
 from secrets_quickstart.swarm import building, images, registry, services
 from secrets_quickstart.swarm.engine import Engine
@@ -87,7 +88,7 @@ class ImagesStep:
         wish: Wish,
         source: Registry,
         environment: Mapping[str, str],
-        tell: Callable[[Mapping[str, str]], None],
+        tell: Tell,
     ) -> None:
         """`environment` is the whole environment of the programs started; `tell` is told how each image stands."""
         self._engine = engine

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from secrets_quickstart.catalog.components import BY_NAME, Service
 from secrets_quickstart.catalog.labels import INPUTS
+from secrets_quickstart.report import Tell
 from secrets_quickstart.steps.step import Action, Plan, Unchanged
 from secrets_quickstart.swarm import services, stack
 from secrets_quickstart.swarm.convergence import Expectation, Phase, Standing, judge
@@ -92,7 +93,7 @@ class StackStep:
 
     name = "stack"
 
-    def __init__(self, engine: Engine, inputs: Inputs, tell: Callable[[Mapping[str, str]], None]) -> None:
+    def __init__(self, engine: Engine, inputs: Inputs, tell: Tell) -> None:
         """`tell` is told how each service stands, again and again, while they are waited for."""
         self._engine = engine
         self._inputs = inputs

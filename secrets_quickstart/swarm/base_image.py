@@ -19,6 +19,7 @@ from secrets_quickstart.errors import ImageError, ProcessError
 from secrets_quickstart.host import package_sources, processes
 from secrets_quickstart.host.memory_files import memory_files
 from secrets_quickstart.host.package_sources import PackageSources
+from secrets_quickstart.report import Tell
 from secrets_quickstart.swarm.engine import Engine, translated
 from secrets_quickstart.swarm.images import TAG, Recipe
 
@@ -87,7 +88,7 @@ def build(
     recipe: Recipe,
     sources: PackageSources,
     environment: Mapping[str, str],
-    tell: Callable[[Mapping[str, str]], None],
+    tell: Tell,
 ) -> None:
     """Make it and name it, in that order: what was cut short has no name.  Raises ImageError."""
     if processes.find(PROGRAM) is None:
@@ -161,6 +162,6 @@ def _take_in(engine: Engine, archive: Iterator[bytes], recipe: Recipe, changes: 
     return str(said["status"])
 
 
-def _follow(name: str, line: str, tell: Callable[[Mapping[str, str]], None]) -> None:
+def _follow(name: str, line: str, tell: Tell) -> None:
     if line.startswith(SHOWN):
         tell({name: f"building: {line[3:].rstrip('.')}"})

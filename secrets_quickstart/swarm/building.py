@@ -8,19 +8,17 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from secrets_quickstart.errors import ImageError, ProcessError
 from secrets_quickstart.host import package_sources, processes
 from secrets_quickstart.host.memory_files import memory_files
+from secrets_quickstart.report import Tell
 from secrets_quickstart.swarm import base_image
 from secrets_quickstart.swarm.engine import Engine, parse_version
 from secrets_quickstart.swarm.images import Recipe
-
-Tell = Callable[[Mapping[str, str]], None]
-"""Is told how each image stands: a state by its name."""
 
 LARGEST_SECRET = 500 * 1024
 """Bytes; BuildKit's limit."""

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from secrets_quickstart.errors import EngineError, NotConverged
+from secrets_quickstart.report import Tell
 from secrets_quickstart.swarm import services
 from secrets_quickstart.swarm.convergence import Expectation, Phase, Standing, judge
 from secrets_quickstart.swarm.engine import Engine, translated
@@ -59,7 +60,7 @@ def wait_until_up(
     *,
     since: datetime,
     deadline: float,
-    tell: Callable[[Mapping[str, str]], None],
+    tell: Tell,
 ) -> None:
     """Return when every expected service is up.
 
@@ -116,7 +117,7 @@ def remove_and_wait(
     stack: str,
     *,
     deadline: float,
-    tell: Callable[[Mapping[str, str]], None],
+    tell: Tell,
     needs: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> None:
     """Remove the stack; return when no service, container or network of it is left.  Raises NotConverged when late.

@@ -109,7 +109,7 @@ def run(
     order = etl_runs.Order(_day("--date", date), type or (), dag, again)
     patience = duration("--wait", wait) if wait else None
     with report.progress(f"loading {order.day}") as board:
-        ended = etl_runs.run(settings(), order, etl_following.Tell(report.say, board.update), patience)
+        ended = etl_runs.run(settings(), order, etl_following.Listeners(report.say, board.update), patience)
     if json:
         report.document([item.document() for item in ended])
     else:
