@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+
 import psycopg
 import pytest
 
-from tests.swarm.machine import container_of, engine, execute, objects
+from tests.swarm.machine import container_of, containers, engine, execute, objects
 from tests.swarm.neighbour import mistake, neighbour, watched
 
 pytestmark = pytest.mark.swarm
@@ -38,6 +41,24 @@ def lets_in(machine, role, password):
             raise
         return False
     return True
+
+
+def serial(machine, authority):
+    """Of the certificate that FlowAPI shows to a client that trusts this authority and nobody else."""
+    context = ssl.create_default_context(cadata=authority)
+    place = ("127.0.0.1", int(machine.variables["FLOWAPI_HOST_PORT"]))
+    with (
+        socket.create_connection(place, timeout=10) as connection,
+        context.wrap_socket(connection, server_hostname="flowkit.api") as secured,
+    ):
+        return (secured.getpeercert() or {})["serialNumber"]
+
+
+def running(service):
+    """The stack's containers that are of this service, and the others."""
+    found = {item["Id"]: item["Config"]["Labels"]["com.docker.swarm.service.name"] for item in containers(STACK)}
+    its = {one for one, name in found.items() if name == f"{STACK}_{service}"}
+    return its, found.keys() - its
 
 
 def left_in_the_swarm(machine):
@@ -107,3 +128,16 @@ def test_when_verification_fails_the_old_value_is_in_use_again(machine):
     assert lets_in(machine, "flowapi", before)
     assert left_in_the_swarm(machine) == set()
     assert [item["actions"] for item in machine.json(*DEPLOY)["steps"] if item["actions"]] == []
+
+
+def test_clients_that_trust_the_authority_are_shown_a_renewed_certificate_and_only_who_serves_it_is_restarted(machine):
+    authority = machine.value("ca-flowkit.pem")
+    former, (its, others) = serial(machine, authority), running("flowapi")
+
+    machine.invoke("certs.renew", "--name", "cert-flowkit.pem")
+
+    assert serial(machine, authority) != former
+    its_now, others_now = running("flowapi")
+    assert others_now == others
+    assert not its_now & its
+    assert machine.json(*DEPLOY)["changes"] == 0
