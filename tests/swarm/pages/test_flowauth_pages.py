@@ -233,6 +233,7 @@ def test_who_must_use_two_factor_is_led_there(page, admin, analyst):
 
 def test_an_expired_session_leads_back_to_where_one_was(page, analyst):
     sign_in(page, analyst, USER_PASSWORD)
+    expect(page.get_by_role("heading", name="Your tokens")).to_be_visible()  # else its answer brings the cookie again
     go(page, "Account", "Your account")
     page.context.clear_cookies(name="session")
     page.get_by_role("link", name="Tokens").click()
