@@ -14,6 +14,7 @@ from secrets_quickstart.tasks import (
     images,
     people,
     removing,
+    schema,
     secrets_of_stack,
     swarm,
     upgrading,
@@ -23,7 +24,7 @@ from secrets_quickstart.tasks import (
 
 ns = Collection(
     *(deploying.quickstart, deploying.deploy, deploying.plan, verify.verify, doctor.doctor),
-    *(watching.status, watching.top, watching.logs, watching.audit_),
+    *(watching.status, watching.top, watching.logs, watching.audit_, schema.schema),
     *(backups.restore, upgrading.upgrade, removing.down, removing.purge),
     *(backups, secrets_of_stack, certs, hosts, images, swarm, flowapi, flowauth, etl, people),
 )

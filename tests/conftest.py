@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from secrets_quickstart import audit, report
+from secrets_quickstart.catalog.documents import BY_COMMAND
+from tests.documents import require_documented
+
 PACKAGE = Path(__file__).parents[1] / "secrets_quickstart"
 
 
@@ -27,6 +31,23 @@ def _alone(request, monkeypatch, tmp_path, tmp_path_factory):
     monkeypatch.setattr(socket, "getaddrinfo", _known(socket.getaddrinfo))
     own = tmp_path_factory.getbasetemp()
     monkeypatch.setattr(subprocess.Popen, "_execute_child", _own(own, subprocess.Popen._execute_child))  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def _documented(monkeypatch):
+    """Whatever a command prints as JSON, in whichever test, is as its schema says."""
+    for name in ("document", "line"):
+        monkeypatch.setattr(report, name, _checked(getattr(report, name)))
+
+
+def _checked(write):
+    def guarded(content):
+        command = audit._run.command if audit._run is not None else None
+        if command in BY_COMMAND:
+            require_documented(command, content)
+        write(content)
+
+    return guarded
 
 
 def _own(folder, execute):

@@ -35,7 +35,7 @@ STATUSES = {"UsageError": 2, "PreflightFailed": 3, "NotConverged": 4, "Verificat
 def test_tasks_py_only_composes():
     text = (ROOT / "tasks.py").read_text()
 
-    assert len(text.splitlines()) < 30
+    assert len(text.splitlines()) < 40
     assert "def " not in text
 
 
@@ -43,7 +43,7 @@ def test_tasks_py_only_composes():
 def test_no_module_is_long_or_unexplained(path):
     text = path.read_text()
 
-    assert len(text.splitlines()) < 300
+    assert len(text.splitlines()) < 400
     assert text.startswith('"""')
 
 

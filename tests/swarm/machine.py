@@ -20,6 +20,8 @@ from typing import Any
 
 import docker
 
+from tests.documents import require_documented
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVOKE = Path(sys.executable).with_name("invoke")
 OURS = "selftest-"
@@ -132,7 +134,10 @@ class Machine:
         return Ended(status, out, "\n".join(lines))
 
     def json(self, *arguments: str, expect: int | None = 0, **variables: str) -> Any:
-        return json.loads(self.invoke(*arguments, "--json", stdin=None, expect=expect, **variables).stdout)
+        """What `invoke ... --json` prints, which has to be as its schema says."""
+        content = json.loads(self.invoke(*arguments, "--json", stdin=None, expect=expect, **variables).stdout)
+        require_documented({"backup": "backup.make"}.get(arguments[0], arguments[0]), content)
+        return content
 
     def value(self, name: str) -> str:
         """A secret value, as the operator would ask for it."""
