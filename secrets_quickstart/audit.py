@@ -137,11 +137,18 @@ def _records(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
     for line in lines:
         try:
             record = json.loads(line)
-            datetime.fromisoformat(record["time"])
-            if {"command", "flags", "user", "stack", "actions"} <= record.keys() or "status" in record:
+            if _is_ours(record):
                 yield {"run": "", **record}
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             continue
+
+
+def _is_ours(record: dict[str, Any]) -> bool:
+    """Raises TypeError, ValueError or KeyError for much that is not."""
+    zone = datetime.fromisoformat(record["time"]).tzinfo
+    begins = {"command", "flags", "user", "stack", "actions"} <= record.keys()
+    lists = all(isinstance(record.get(name, []), list) for name in ("flags", "actions"))
+    return zone is not None and lists and (begins or "status" in record)
 
 
 def _entry(records: Sequence[dict[str, Any]]) -> Entry:
