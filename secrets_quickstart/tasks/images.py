@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,26 +78,36 @@ def pull(_c: Context, names: str = "", json: bool = False) -> None:
 @task(name="list", help={"json": JSON})
 def list_(_c: Context, json: bool = False) -> None:
     """Show the local images: which are current, which are built."""
-    from datetime import UTC, datetime
-
     from secrets_quickstart.swarm import images
 
     chosen = settings()
     current = {recipe.reference: recipe.name for recipe in _recipes(chosen)}
     built = {image.reference: image for image in images.built(_engine(chosen))}
     names = {image.reference: image.name for image in built.values()} | current
+    documents: list[dict[str, str | int | None]] = []
     rows: list[tuple[str, str, str, str, str]] = []
     for reference, name in sorted(names.items(), key=lambda item: (item[1], item[0])):
         image = built.get(reference)
         state = ("current" if image else "not built") if reference in current else "of former inputs"
-        size = f"{image.size / 1e6:.0f} MB" if image else ""
-        made = f"{datetime.fromtimestamp(image.created, UTC):%Y-%m-%d %H:%M}" if image else ""
-        rows.append((name, reference, state, size, made))
+        made = datetime.fromtimestamp(image.created, UTC) if image else None
+        rows.append((name, reference, state, f"{image.size / 1e6:.0f} MB" if image else "", _minute(made)))
+        documents.append(
+            {
+                "name": name,
+                "reference": reference,
+                "state": state,
+                "bytes": image.size if image else None,
+                "created": made.isoformat(timespec="seconds") if made else None,
+            }
+        )
     if json:
-        keys = ("name", "reference", "state", "size", "created")
-        report.document([dict(zip(keys, row, strict=True)) for row in rows])
-        return
-    report.table(("IMAGE", "REFERENCE", "STATE", "SIZE", "CREATED"), rows)
+        report.document(documents)
+    else:
+        report.table(("IMAGE", "REFERENCE", "STATE", "SIZE", "CREATED"), rows)
+
+
+def _minute(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment is not None else ""
 
 
 @task(positional=["file"], help={"file": "Where to write them (gzip)."})

@@ -60,18 +60,27 @@ def list_(_c: Context, all: bool = False, json: bool = False) -> None:  # noqa: 
     from secrets_quickstart.catalog.secrets import SECRETS
 
     vault = open_vault(settings())
-    rows = []
-    for row in SECRETS:
-        if row.name in vault:
-            entry = vault.entry(row.name)
-            created = f"{entry.created:%Y-%m-%d %H:%M}"
-            rows.append((row.name, str(entry.generation), created, str(entry.origin), row.purpose))
-        elif all:
-            rows.append((row.name, "", "", "", row.purpose))
+    found = [(row, vault.entry(row.name) if row.name in vault else None) for row in SECRETS if all or row.name in vault]
     if json:
-        keys = ("name", "generation", "created", "origin", "purpose")
-        report.document([dict(zip(keys, row, strict=True)) for row in rows])
+        report.document(
+            [
+                {
+                    "name": row.name,
+                    "generation": entry and entry.generation,
+                    "created": entry and entry.created.isoformat(timespec="seconds"),
+                    "origin": entry and str(entry.origin),
+                    "purpose": row.purpose,
+                }
+                for row, entry in found
+            ]
+        )
         return
+    rows = [
+        (row.name, entry.generation, f"{entry.created:%Y-%m-%d %H:%M}", entry.origin, row.purpose)
+        if entry is not None
+        else (row.name, "", "", "", row.purpose)
+        for row, entry in found
+    ]
     report.table(("NAME", "GENERATION", "CREATED", "ORIGIN", "PURPOSE"), rows)
 
 

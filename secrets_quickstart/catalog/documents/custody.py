@@ -41,9 +41,9 @@ DOCUMENTS = (
             record(
                 {
                     "name": text(),
-                    "generation": text('"" for one without a value, which only --all shows'),
-                    "created": text("in UTC"),
-                    "origin": text("generated, imported and the like"),
+                    "generation": or_null(whole("null for one without a value, which only --all shows")),
+                    "created": or_null(moment("in UTC")),
+                    "origin": or_null(text("generated, imported and the like")),
                     "purpose": text(),
                 }
             )

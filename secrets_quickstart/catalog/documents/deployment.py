@@ -232,8 +232,8 @@ DOCUMENTS = (
                     "name": text(),
                     "reference": text(),
                     "state": one_of(("current", "not built", "of former inputs")),
-                    "size": text('such as 123 MB; "" if it is not built'),
-                    "created": text(),
+                    "bytes": or_null(whole("with the layers that it shares; null if it is not built")),
+                    "created": or_null(moment("in UTC")),
                 }
             )
         ),
