@@ -54,6 +54,8 @@ class Upgrading(World):
         self.data_of = {name: {**copy.deepcopy(found), "revision": ["1"]} for name, found in DATA.items()}
         self.saved = []
         self.aside = []
+        self.aside_at = 0
+        """After how many writes something was set aside."""
         self.filled = []
         self.does: dict[str, Callable[[], None]] = {}
         """What a new image does as it starts, by service."""
@@ -160,6 +162,7 @@ class Upgrading(World):
 
     def _set_aside(self, spot, directory):
         self.fuse.burn()
+        self.aside_at = self.fuse.burnt
         self.aside.append(copy.deepcopy(self.data_of[spot.component]))
         return Path(directory) / "left"
 
@@ -311,6 +314,22 @@ def test_tables_that_were_migrated_before_something_else_failed_come_back(world)
     assert world.data_of["flowauth"]["revision"] == ["1"]
 
 
+def test_tables_that_a_service_migrated_before_the_swarm_took_it_back_come_back_too(world):
+    before = copy.deepcopy(world.engine.services["s_flowauth"]["Spec"])
+
+    def migrated_and_taken_back():
+        world.data_of["flowauth"]["revision"] = ["2"]
+        world.engine.put_specification(before)
+
+    world.does = {"flowauth": migrated_and_taken_back}
+    world.trouble = [True]
+    with pytest.raises(VerificationFailed, match="FlowAuth's database was restored as of at nine"):
+        world.upgrade()
+
+    assert world.filled == ["flowauth"]
+    assert world.data_of["flowauth"]["revision"] == ["1"]
+
+
 def test_a_migration_that_keeps_what_counts_is_no_loss(world):
     world.does = {"flowauth": world.damage("flowauth", revision=["2"], columns={'public."user"': "other"})}
 
@@ -364,9 +383,8 @@ def test_cut_off_anywhere_on_the_way_back_it_still_comes_back(worlds):
     whole.fuse.set(0)
     with pytest.raises(VerificationFailed):
         whole.upgrade()
-    writes = whole.fuse.burnt
 
-    for number in range(2, writes + 1, 2):
+    for number in range(whole.aside_at - 4, whole.fuse.burnt + 1):
         world = broken()
         world.fuse.set(number)
         with pytest.raises((Killed, VerificationFailed)):
@@ -395,6 +413,47 @@ def test_going_back_that_fails_too_is_carried_on_by_the_next_run(world):
     assert UNDER_WAY not in world.vault().claims
     world.upgrade()
     assert world.images() != world.before
+
+
+def test_a_database_that_was_restored_is_not_touched_again_by_the_run_that_carries_on(world):
+    world.does = {"flowdb": world.damage("flowdb", rows={"events.calls": 99})}
+    world.verification = [VerificationFailed("the check of FlowDB failed")]
+    with pytest.raises(VerificationFailed, match="so did going back"):
+        world.upgrade()
+    events = list(world.events)
+
+    with pytest.raises(ServiceError, match="FlowDB was restored as of at nine"):
+        world.upgrade()
+
+    assert (world.filled, world.events) == (["flowdb"], events)
+    assert world.images() == world.before
+
+
+def test_what_has_failed_is_taken_back_by_the_next_run_even_if_it_would_work_now(world, monkeypatch):
+    def killed(*_):
+        raise Killed
+
+    world.trouble = [True]
+    with monkeypatch.context() as patched:
+        patched.setattr(WayBack, "go", killed)
+        with pytest.raises(Killed):
+            world.upgrade()
+
+    with pytest.raises(ServiceError, match="had failed, and the former version runs again"):
+        world.upgrade()
+
+    assert world.images() == world.before
+
+
+def test_a_database_on_which_nothing_new_ran_goes_on_running(worlds):
+    world = worlds().deployed(changed=("flowapi",))
+    world.trouble = [True]
+
+    with pytest.raises(VerificationFailed, match="the former version runs again"):
+        world.upgrade()
+
+    assert [event for event in world.events if event.startswith("look at")] == []
+    assert world.images() == world.before
 
 
 def test_nobody_else_changes_the_stack_while_an_upgrade_waits_to_be_carried_on(world):

@@ -193,7 +193,7 @@ class _Course:
             self._tag,
             str(made.folder),
             made.manifest.created,
-            {name: Former(service.version, service.spec) for name, service in found.items()},
+            {name: Former(service.spec) for name, service in found.items()},
             upgrade_data.of_running(self._settings, self._engine, cared_for),
             upgrade_plan.afterwards(facts),
         )

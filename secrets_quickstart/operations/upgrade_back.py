@@ -97,11 +97,17 @@ class WayBack:
         return under_way
 
     def _is_touched(self, under_way: UnderWay, names: Collection[str]) -> bool:
-        """Whether any of these services has been updated since, be it that the swarm has taken that back."""
-        found, former = self._services(), under_way.services
-        return any(
-            name in found and (name not in former or found[name].version != former[name].version) for name in names
-        )
+        """Whether any of these services has run anything else since, be it that the swarm has taken that back."""
+        state, former = services.state(self.engine, self.settings.stack), under_way.services
+        for name in names:
+            service, before = state.services.get(name), former.get(name)
+            if service is None:
+                continue
+            if before is None or any(service.spec[part] != before.spec[part] for part in ("TaskTemplate", "Mode")):
+                return True
+            if any(task.spec["ContainerSpec"]["Image"] != before.image for task in state.tasks_of(service)):
+                return True
+        return False
 
     def _lacks_something(self, place: Place, before: Mapping[str, Any]) -> bool:
         """Of a database whose own services are as they were: others work on it too."""

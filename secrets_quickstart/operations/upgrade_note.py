@@ -16,8 +16,6 @@ UNDER_WAY = "upgrade"
 class Former:
     """A service as it was."""
 
-    version: int
-    """Of its specification: another one has been updated since, or taken back."""
     spec: Mapping[str, Any]
     """The whole of it; secrets are in it by name only."""
 
