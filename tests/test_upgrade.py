@@ -473,9 +473,15 @@ def test_nobody_else_changes_the_stack_while_an_upgrade_waits_to_be_carried_on(w
     assert world.upgrade().carried_on
 
 
-def test_local_images_have_no_tag(world):
-    with pytest.raises(UsageError, match="local images have no tag to choose"):
-        world.upgrade(tag="1.35.0")
+@pytest.mark.parametrize("mode", ["local", "auto"])
+def test_local_images_have_no_tag(world, mode):
+    settings, wish = world.settings(FLOWKIT_IMAGES=mode), Wish("1.35.0", passphrase=PASSPHRASE)
+
+    for command in (lambda: upgrade.upgrade(settings, wish, "invoke upgrade"), lambda: upgrade.plan(settings, wish)):
+        with pytest.raises(UsageError, match="local images have no tag to choose"):
+            command()
+
+    assert (world.images(), world.events) == (world.before, [])
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from secrets_quickstart.operations.upgrade_plan import Change, Facts
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import FILE, Settings
 from secrets_quickstart.steps import roles
-from secrets_quickstart.swarm import services
+from secrets_quickstart.swarm import images, services
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.vault import Vault, key_of, storage, vault_lock
 
@@ -84,7 +84,7 @@ def plan(settings: Settings, wish: Wish) -> Planned:
         return Planned((), interrupted=True)
     order = order_of_deployed(settings, engine)
     wanted = Deployment(tagged(settings, wish.tag), order, engine, vault, lambda _: None)
-    found = upgrade_plan.facts(settings, engine, vault, wanted)
+    found = _facts(settings, wish.tag, engine, vault, wanted)
     preflight.raise_on_obstacles(upgrade_plan.findings(found))
     return Planned(found.changes)
 
@@ -111,7 +111,7 @@ def upgrade(settings: Settings, wish: Wish, command: str) -> Upgraded:
             carried = Facts(former, course_of.deployment.references()).changes
             done = Upgraded(carried, pending.backup, carried_on=True, afterwards=pending.afterwards)
         course_of = _Course(settings, wish.tag, engine, vault, order, wish.passphrase, board)
-        found = upgrade_plan.facts(settings, engine, vault, course_of.deployment)
+        found = _facts(settings, wish.tag, engine, vault, course_of.deployment)
         if not found.changes:
             return replace(done, seconds=time.monotonic() - begun)
         course_of.require_ready(upgrade_plan.findings(found))
@@ -129,13 +129,19 @@ def tagged(settings: Settings, tag: str) -> Settings:
         raise UsageError(
             f"{TAG} is {settings[TAG]} in the environment", fix=f"set it to {tag} there, and run this without --tag"
         )
-    if settings.images == "local":
+    return settings.with_overrides({TAG: tag}, "--tag")
+
+
+def _facts(settings: Settings, tag: str, engine: Engine, vault: Vault, deployment: Deployment) -> Facts:
+    """Raises UsageError for a release that would not be taken: `auto` keeps to local images where they run."""
+    found = upgrade_plan.facts(settings, engine, vault, deployment)
+    if tag and any(images.is_local(reference) for reference in found.wanted.values()):
         raise UsageError(
             "local images have no tag to choose",
-            why=f"FLOWKIT_IMAGES is local ({settings.where('FLOWKIT_IMAGES') or 'by default'})",
-            fix="run this without --tag: images that have changed are built; or let FLOWKIT_IMAGES say official",
+            why="the stack runs them, or FLOWKIT_IMAGES says so",
+            fix="run this without --tag: images that have changed are built",
         )
-    return settings.with_overrides({TAG: tag}, "--tag")
+    return found
 
 
 def _passphrase(wish: Wish) -> Sensitive:
