@@ -38,7 +38,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def machine(place, engine):
-    with neighbour(place / "one", STACK, 32000) as made:
+    with neighbour(place / "one", STACK, 21000) as made:
         (made.folder / ".env").write_text(SETTINGS)
         made.invoke("deploy", "--target", "flowdb")
         sql("CREATE TABLE mine (word text); INSERT INTO mine VALUES ('kept')")
