@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import ssl
 import subprocess
-import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Self
 
 import httpx
 import pytest
 import trustme
 from cryptography import x509
 
+from tests.swarm.acme_authority import AUTHORITY, INTERNET, THE_AUTHORITY, THE_INTERNET, authoritys, beside
+from tests.swarm.edge_visitors import HTTP, HTTPS, NAME, STACK, Visitor, client, docker, log, running, served, trust
 from tests.swarm.eventually import eventually
 from tests.swarm.machine import containers, engine, execute
 from tests.swarm.neighbour import mistake, neighbour
 
 pytestmark = pytest.mark.swarm
 
-STACK = "selftest-edge"
-HTTPS, HTTP = 22243, 22280
-NAME = "flowauth.example.org"
-AUTHORITY, INTERNET = "selftest-authority", "selftest-internet"
-"""Services beside the stack: an ACME server, and what leads it from FlowAuth's name to this machine's ports."""
 OUTSIDER = "203.0.113.9"
 
 
@@ -63,88 +55,6 @@ def ours(machine, place):
 @pytest.fixture(scope="module")
 def password(machine):
     return machine.value("FLOWAUTH_ADMIN_PASSWORD")
-
-
-def trust(authority: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=authority)
-    return context
-
-
-def served(context: ssl.SSLContext, name: str = NAME) -> x509.Certificate:
-    """The certificate that the edge shows to whoever asks for that name; raises OSError if it is not believed."""
-    with (
-        socket.create_connection(("127.0.0.1", HTTPS), timeout=10) as plain,
-        context.wrap_socket(plain, server_hostname=name) as shown,
-    ):
-        return x509.load_der_x509_certificate(shown.getpeercert(binary_form=True) or b"")
-
-
-def client(context: ssl.SSLContext, name: str = NAME) -> httpx.Client:
-    """People's way to FlowAuth, by that name, though this machine knows it not."""
-    return httpx.Client(
-        transport=_Here(verify=context), base_url=f"https://{name}:{HTTPS}", timeout=60, follow_redirects=False
-    )
-
-
-class _Here(httpx.HTTPTransport):
-    """Every name is this machine."""
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        here = httpx.Request(
-            request.method,
-            request.url.copy_with(host="127.0.0.1"),
-            headers=request.headers,
-            stream=request.stream,
-            extensions={**request.extensions, "sni_hostname": request.url.host},
-        )
-        return super().handle_request(here)
-
-
-def log(service: str) -> str:
-    done = subprocess.run(
-        ["docker", "service", "logs", "--raw", f"{STACK}_{service}"], capture_output=True, text=True, check=True
-    )
-    return done.stdout + done.stderr
-
-
-def running(service: str) -> list[str]:
-    label = "com.docker.swarm.service.name"
-    return [item["Id"] for item in containers(STACK) if item["Config"]["Labels"][label] == f"{STACK}_{service}"]
-
-
-@dataclass
-class Visitor:
-    """Somebody who has signed in, and uses FlowAuth without a pause."""
-
-    context: ssl.SSLContext
-    password: str
-    seen: Counter[str] = field(default_factory=Counter)
-    slowest: float = 0.0
-    """Seconds."""
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> Self:
-        self._client = client(self.context)
-        signed_in = self._client.post("/signin", json={"username": "admin", "password": self.password})
-        signed_in.raise_for_status()
-        self._thread = threading.Thread(target=self._look)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._client.close()
-
-    def _look(self) -> None:
-        while not self._stop.is_set():
-            start = time.monotonic()
-            try:
-                self.seen[str(self._client.get("/is_signed_in").status_code)] += 1
-            except httpx.HTTPError as problem:
-                self.seen[repr(problem)] += 1
-            self.slowest = max(self.slowest, time.monotonic() - start)
 
 
 def test_the_vaults_certificate_is_believed_by_who_trusts_our_authority_and_by_nobody_else(ours):
@@ -404,56 +314,6 @@ def test_the_operators_own_certificate_is_served_after_a_deploy_that_restarts_th
     assert len(running("edge")) == 1
 
 
-THE_AUTHORITY = """
-exec caddy run --adapter caddyfile --config - <<CONFIGURATION
-{
-    admin off
-    skip_install_trust
-    auto_https disable_redirects
-}
-https://selftest-authority {
-    tls internal
-    acme_server
-}
-CONFIGURATION
-"""
-THE_INTERNET = f"""
-import asyncio, ipaddress, socket
-
-[gateway] = [
-    str(ipaddress.IPv4Address(socket.htonl(int(line.split()[2], 16))))
-    for line in open("/proc/net/route") if line.split()[1] == "00000000"
-]
-
-async def pump(source, sink):
-    try:
-        while chunk := await source.read(65536):
-            sink.write(chunk)
-            await sink.drain()
-    finally:
-        sink.close()
-
-def to(port):
-    async def connected(reader, writer):
-        there, back = await asyncio.open_connection(gateway, port)
-        await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
-    return connected
-
-async def main():
-    servers = [await asyncio.start_server(to({HTTPS}), port=443), await asyncio.start_server(to({HTTP}), port=80)]
-    await asyncio.gather(*(server.serve_forever() for server in servers))
-
-asyncio.run(main())
-"""
-
-
-def beside(name, image, *command, alias=""):
-    """A service on the stack's network that is none of the stack's."""
-    network = f"name={STACK}_flowauth" + (f",alias={alias}" if alias else "")
-    options = ["--network", network, "--endpoint-mode", "dnsrr", "--no-healthcheck", "--quiet"]
-    docker("service", "create", "--name", name, *options, os.environ[image], *command)
-
-
 @pytest.fixture(scope="module")
 def acme(machine):
     """What a deployment is told of an ACME server, and a client's trust in it."""
@@ -470,17 +330,6 @@ def acme(machine):
         yield chosen, trust(root)
     finally:
         docker("service", "rm", AUTHORITY, INTERNET)
-
-
-def docker(*words):
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(done.stderr)
-    return done.stdout
-
-
-def authoritys():
-    return docker("ps", "--quiet", "--filter", f"label=com.docker.swarm.service.name={AUTHORITY}").strip()
 
 
 def test_an_acme_server_that_gives_no_certificate_is_named(machine, acme):

@@ -22,7 +22,7 @@ from secrets_quickstart.swarm.services import NAMESPACE
 from tests.swarm.eventually import eventually
 from tests.swarm.machine import container_of, containers, engine, execute, ports
 from tests.swarm.neighbour import mistake, neighbour
-from tests.swarm.test_flowauth_image import HASHER, OLD_TABLES
+from tests.swarm.old_flowauth import HASHER, OLD_TABLES
 
 pytestmark = pytest.mark.swarm
 

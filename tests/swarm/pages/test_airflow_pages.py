@@ -16,7 +16,6 @@ from playwright.sync_api import expect
 from tests.swarm.machine import execute
 from tests.swarm.machine import ports as published
 from tests.swarm.neighbour import neighbour
-from tests.swarm.pages.browser import chromium
 
 pytestmark = pytest.mark.swarm
 
@@ -42,12 +41,6 @@ def machine(tmp_path_factory):
         made.invoke("deploy", "--target", "flowetl")
         made.invoke("etl.sample", "--date", DAY, "--type", "calls", "--rows", str(ROWS))
         yield made
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 @contextlib.contextmanager
