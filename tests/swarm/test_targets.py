@@ -8,14 +8,15 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.swarm.machine import containers, engine, execute, objects
+from tests.swarm.machine import containers, engine, execute, objects, ports
 from tests.swarm.neighbour import neighbour
 
 pytestmark = pytest.mark.swarm
 
 STACK, BESIDE = "selftest-targets", "selftest-beside"
 NAMES = ("flowkit.api", "flow.api", "localhost", "127.0.0.1", "::1")
-PORT = 24090
+PORTS = 23500
+PORT = int(ports(PORTS)["FLOWAPI_HOST_PORT"])
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def machine(place):
-    with neighbour(place / "one", STACK, 23500) as made:
+    with neighbour(place / "one", STACK, PORTS) as made:
         yield made
 
 
