@@ -42,7 +42,7 @@ def smoke(session: nox.Session) -> None:
     """The whole system on a real swarm, from nothing and back (root and an engine; takes minutes)."""
     common = ("-x", "-v", f"--timeout={DEADLINE}", "--durations=20", "tests/swarm", f"--ignore={TROUBLE}")
     session.run("pytest", "-m", "swarm and alone", *common, *session.posargs)
-    side_by_side = ("-n", "2", "--dist", "loadfile")
+    side_by_side = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
     session.run("pytest", "-m", "swarm and not alone", *side_by_side, *common, *session.posargs)
 
 
