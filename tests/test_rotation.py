@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 
 from secrets_quickstart.catalog.secrets import BY_NAME
 from secrets_quickstart.errors import UsageError, VerificationFailed
-from secrets_quickstart.operations import rotation
+from secrets_quickstart.operations import deployment
 from secrets_quickstart.operations.rotation_choice import Wish
 from tests.deployments import Killed
 from tests.rotations import Rotating
@@ -166,7 +166,7 @@ def test_the_library_keeps_its_server_away(worlds):
     world.deployed("library")
     world.kept = {key: text for key, text in world.kept.items() if key[0] == "flowdb"}
 
-    order = rotation.order_of_deployed(world.settings(), world.engine)
+    order = deployment.order_of_deployed(world.settings(), world.engine)
 
     assert order.target.name == "library"
 
@@ -177,7 +177,7 @@ def test_beside_other_components_too(worlds):
     world.kept = {}  # nobody asks the databases here
     world.deploy("flowetl")
 
-    order = rotation.order_of_deployed(world.settings(), world.engine)
+    order = deployment.order_of_deployed(world.settings(), world.engine)
 
     assert set(order.components) == {"flowdb", "flowmachine", "flowetl"}
     assert world.settings().with_overrides(order.target.overrides)["FLOWMACHINE_REPLICAS"] == 0

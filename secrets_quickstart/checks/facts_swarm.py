@@ -13,9 +13,8 @@ from secrets_quickstart.checks.facts_engine import EngineFacts
 from secrets_quickstart.checks.facts_wanted import Unknown
 from secrets_quickstart.errors import EngineError
 from secrets_quickstart.swarm.engine import Engine, translated
-from secrets_quickstart.swarm.services import NAMESPACE
+from secrets_quickstart.swarm.services import NAMESPACE, SERVICE_NAME
 
-SERVICE_OF_CONTAINER = "com.docker.swarm.service.name"
 PATIENCE = 0.7
 """Seconds for another node to accept a connection: many times the round trip within any site."""
 
@@ -188,7 +187,7 @@ def container_publications(containers: Iterable[Mapping[str, Any]]) -> list[Publ
     found: dict[tuple[int, str, str], Publication] = {}
     for item in containers:
         labels = item.get("Labels") or {}
-        name = labels.get(SERVICE_OF_CONTAINER) or (item.get("Names") or ["/?"])[0].removeprefix("/")
+        name = labels.get(SERVICE_NAME) or (item.get("Names") or ["/?"])[0].removeprefix("/")
         for port in item.get("Ports") or ():
             if port.get("PublicPort"):
                 number, protocol = int(port["PublicPort"]), str(port.get("Type", "tcp"))

@@ -135,10 +135,9 @@ class Site:
         raise NotConverged("Airflow did not stop in time", fix="run this again")
 
     def _containers(self) -> int:
-        label = "com.docker.swarm.service.name"
         wanted = {f"{self.settings.stack}_{name}" for name in AIRFLOW}
-        found = self.engine.api.containers(filters={"label": label})
-        return sum((item.get("Labels") or {}).get(label) in wanted for item in found)
+        found = self.engine.api.containers(filters={"label": services.SERVICE_NAME})
+        return sum((item.get("Labels") or {}).get(services.SERVICE_NAME) in wanted for item in found)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from secrets_quickstart.errors import UsageError
 from secrets_quickstart.material import keys
 from secrets_quickstart.material.generation import Choices
 from secrets_quickstart.operations import images as image_sources
-from secrets_quickstart.operations import links
+from secrets_quickstart.operations import links, status
 from secrets_quickstart.report import Tell
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
@@ -28,6 +28,7 @@ from secrets_quickstart.steps.sizing import SizingStep
 from secrets_quickstart.steps.stack import Inputs, StackStep
 from secrets_quickstart.steps.step import Step
 from secrets_quickstart.steps.values import ValuesStep
+from secrets_quickstart.swarm import services
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.stack_files import StackFile
 from secrets_quickstart.vault import Vault
@@ -83,6 +84,13 @@ def order_of(components: Sequence[str], *, without_server: bool = False) -> Orde
         if set(target.components) == set(components) and target.overrides == overrides:
             return Order(target)
     return Order(Target("what is there", "", tuple(components), overrides=overrides))
+
+
+def order_of_deployed(settings: Settings, engine: Engine) -> Order:
+    """What would deploy just what the stack has now.  Raises ServiceError when it has nothing."""
+    found = status.deployed(engine, settings.stack)
+    server = services.state(engine, settings.stack).services.get("flowmachine")
+    return order_of(found, without_server=server is not None and server.replicas == 0)
 
 
 class Deployment:

@@ -69,7 +69,7 @@ class Site:
             return
         if service.replicas:
             services.scale(self.engine, service, 0)
-        label = {"label": f"com.docker.swarm.service.name={self.settings.stack}_{SERVICE}"}
+        label = {"label": f"{services.SERVICE_NAME}={self.settings.stack}_{SERVICE}"}
         with events(self.engine) as happened:
             for left in looks(lambda: self.engine.api.containers(filters=label), happened, self._end()):
                 self.tell({SERVICE: f"{len(left)} left"})

@@ -21,8 +21,8 @@ from secrets_quickstart.checks.custody_checks import WEAK
 from secrets_quickstart.checks.facts_custody import weaknesses
 from secrets_quickstart.errors import QuickstartError, ServiceError, UsageError
 from secrets_quickstart.material.generation import Choices, generate
-from secrets_quickstart.operations import course, deploy, status, upgrade_note
-from secrets_quickstart.operations.deployment import Deployment, Order, order_of
+from secrets_quickstart.operations import course, deploy, upgrade_note
+from secrets_quickstart.operations.deployment import Deployment, Order, order_of_deployed
 from secrets_quickstart.operations.rotation_choice import Wish, chosen
 from secrets_quickstart.sensitive import Sensitive
 from secrets_quickstart.settings import Settings
@@ -106,13 +106,6 @@ def rotate(settings: Settings, wish: Wish, command: str) -> Rotated:
             course_of.to_its_end(course_of.begin(names))
             done += names
         return Rotated(tuple(name for name in BY_NAME if name in done), time.monotonic() - begun)
-
-
-def order_of_deployed(settings: Settings, engine: Engine) -> Order:
-    """What would deploy just what the stack has now.  Raises ServiceError when it has nothing."""
-    found = status.deployed(engine, settings.stack)
-    server = services.state(engine, settings.stack).services.get("flowmachine")
-    return order_of(found, without_server=server is not None and server.replicas == 0)
 
 
 def _chosen(settings: Settings, engine: Engine, vault: Vault, order: Order, wish: Wish) -> tuple[str, ...]:

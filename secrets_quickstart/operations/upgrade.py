@@ -20,8 +20,7 @@ from secrets_quickstart.errors import QuickstartError, ServiceError, UsageError,
 from secrets_quickstart.host import files
 from secrets_quickstart.material.sealing import Sealer
 from secrets_quickstart.operations import backup, course, deploy, upgrade_data, upgrade_plan
-from secrets_quickstart.operations.deployment import Deployment, Order
-from secrets_quickstart.operations.rotation import order_of_deployed
+from secrets_quickstart.operations.deployment import Deployment, Order, order_of_deployed
 from secrets_quickstart.operations.upgrade_back import WayBack
 from secrets_quickstart.operations.upgrade_note import Former, UnderWay
 from secrets_quickstart.operations.upgrade_plan import Change, Facts

@@ -74,7 +74,7 @@ def _elsewhere(state: services.StackState, own_node: str) -> list[Elsewhere]:
             if task.state == "running" and task.node_id != own_node:
                 node = state.nodes.get(task.node_id)
                 title = node.name if node is not None else task.node_id
-                found.append(Elsewhere(name, f"{name}.{task.slot or task.node_id}", title))
+                found.append(Elsewhere(name, services.task_name(name, task.slot, task.node_id), title))
     return sorted(found, key=lambda task: task.task)
 
 

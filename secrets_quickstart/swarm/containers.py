@@ -88,12 +88,12 @@ def of_stack(engine: Engine, stack: str) -> list[Container]:
 def _container(item: Mapping[str, Any], stack: str) -> Container:
     labels: Mapping[str, str] = item.get("Labels") or {}
     health = re.search(r"\((?:health: )?(healthy|unhealthy|starting)\)", item.get("Status", ""))
-    task_id = labels.get("com.docker.swarm.task.id", "")
+    task_id = labels.get(services.TASK_ID, "")
     return Container(
         item["Id"],
-        labels.get("com.docker.swarm.service.name", "").removeprefix(f"{stack}_"),
+        labels.get(services.SERVICE_NAME, "").removeprefix(f"{stack}_"),
         task_id,
-        labels.get("com.docker.swarm.task.name", "").removeprefix(f"{stack}_").removesuffix(f".{task_id}"),
+        labels.get(services.TASK_NAME, "").removeprefix(f"{stack}_").removesuffix(f".{task_id}"),
         item.get("ImageID", ""),
         health[1] if health is not None else "",
     )

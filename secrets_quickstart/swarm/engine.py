@@ -45,6 +45,9 @@ def translated(what: str) -> Iterator[None]:
 
 UNREACHABLE_FIX = "start it (systemctl start docker), or run ./bootstrap.sh as root, which installs and starts it"
 
+OUT_OF_SEQUENCE = "update out of sequence"
+"""What Swarm says of a write to what somebody else has changed since it was looked at."""
+
 FIXES = (
     ("ermission denied", "run this as root, or: usermod -aG docker $USER, and sign in again"),
     ("encrypted and needs to be unlocked", "unlock the swarm: docker swarm unlock"),

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from secrets_quickstart.swarm.engine import Engine, translated
-from secrets_quickstart.swarm.services import Service, Task
+from secrets_quickstart.swarm.services import SERVICE_ID, TASK_ID, Service, Task, task_name
 
 LAST = 25
 """Lines shown of a task that failed."""
@@ -87,9 +87,9 @@ def follow(
 
 def _tasks(engine: Engine, service: Service) -> tuple[list[tuple[str, str]], bool]:
     """Names and containers of the tasks that are or were on this node, and whether others are or were elsewhere."""
-    label = {"label": f"com.docker.swarm.service.id={service.id}"}
+    label = {"label": f"{SERVICE_ID}={service.id}"}
     listed = engine.api.containers(all=True, filters=label)
-    containers = {item["Labels"].get("com.docker.swarm.task.id"): item["Id"] for item in listed}
+    containers = {item["Labels"].get(TASK_ID): item["Id"] for item in listed}
     tasks = engine.api.tasks(filters={"service": service.id})
     here = [(_name_of(service, task), containers[task["ID"]]) for task in tasks if task["ID"] in containers]
     return here, len(here) < len(tasks)
@@ -167,7 +167,6 @@ def _parted(message: str) -> tuple[str, str, str]:
 
 
 def _task_name(engine: Engine, service: Service, task_id: str) -> str:
-    """As `docker ps` names it, without the stack: by its slot, or its node where each node has one."""
     import docker.errors
 
     try:
@@ -178,4 +177,4 @@ def _task_name(engine: Engine, service: Service, task_id: str) -> str:
 
 
 def _name_of(service: Service, task: Mapping[str, Any]) -> str:
-    return f"{service.name}.{task.get('Slot') or task.get('NodeID', '')}"
+    return task_name(service.name, task.get("Slot", 0), task.get("NodeID", ""))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from secrets_quickstart.catalog.labels import MADE_BY
 from secrets_quickstart.errors import EngineError
-from secrets_quickstart.swarm.engine import Engine, SwarmMembership, translated
+from secrets_quickstart.swarm.engine import OUT_OF_SEQUENCE, Engine, SwarmMembership, translated
 
 LOOPBACK = "127.0.0.1"
 """The address of a swarm of one node: nothing of it can be reached from elsewhere."""
 
-RACES = 5
+TRIES = 5
 """Times that a node may be changed by somebody else between our look at it and our write."""
 
 
@@ -34,7 +34,7 @@ def label_this_node(engine: Engine, label: str, value: str | None) -> None:
     from docker.errors import APIError  # the SDK is slow to import
 
     with translated(f"this node cannot be labelled {label}"):
-        for attempt in reversed(range(RACES)):
+        for attempt in reversed(range(TRIES)):
             node = engine.api.inspect_node(engine.membership().node_id)
             spec = dict(node["Spec"])
             labels = {name: text for name, text in (spec.get("Labels") or {}).items() if name != label}
@@ -42,7 +42,7 @@ def label_this_node(engine: Engine, label: str, value: str | None) -> None:
             try:
                 engine.api.update_node(node["ID"], node["Version"]["Index"], spec)
             except APIError as error:
-                if attempt and "out of sequence" in str(error):
+                if attempt and OUT_OF_SEQUENCE in str(error):
                     continue  # the node was changed between the look and the write
                 raise
             return

@@ -10,9 +10,12 @@ from http import HTTPStatus
 from typing import Any
 
 from secrets_quickstart.errors import EngineError
-from secrets_quickstart.swarm.engine import Engine, parse_time, translated
+from secrets_quickstart.swarm.engine import OUT_OF_SEQUENCE, Engine, parse_time, translated
 
 NAMESPACE = "com.docker.stack.namespace"
+SERVICE_NAME, SERVICE_ID = "com.docker.swarm.service.name", "com.docker.swarm.service.id"
+TASK_NAME, TASK_ID = "com.docker.swarm.task.name", "com.docker.swarm.task.id"
+"""Swarm's labels of a task's container; names have the stack's before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +158,15 @@ def containers(engine: Engine, stack: str) -> list[tuple[str, bool]]:
     """For each container of the stack on this node, the name of its service and whether it runs."""
     with translated(f"the containers of {stack} cannot be listed"):
         found = engine.api.containers(all=True, filters={"label": f"{NAMESPACE}={stack}"})
-    label = "com.docker.swarm.service.name"
     return [
-        ((item.get("Labels") or {}).get(label, "").removeprefix(f"{stack}_"), item.get("State") == "running")
+        ((item.get("Labels") or {}).get(SERVICE_NAME, "").removeprefix(f"{stack}_"), item.get("State") == "running")
         for item in found
     ]
+
+
+def task_name(service: str, slot: int, node_id: str) -> str:
+    """As `docker ps` has it, without the stack: by its slot, or by its node where each node has one."""
+    return f"{service}.{slot or node_id}"
 
 
 def remove(engine: Engine, service: Service) -> None:
@@ -196,7 +203,7 @@ def put(engine: Engine, service: Service, spec: Mapping[str, Any]) -> bool:
     if answer.status_code == HTTPStatus.OK:
         return True
     said = str(answer.text).strip()[:200]
-    if "out of sequence" in said:
+    if OUT_OF_SEQUENCE in said:
         return False
     raise EngineError(what, why=said, fix="run this again")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from secrets_quickstart.errors import EngineError, ProcessError
 from secrets_quickstart.host import processes
-from secrets_quickstart.swarm.engine import Engine
+from secrets_quickstart.swarm.engine import OUT_OF_SEQUENCE, Engine
 
 PROGRAM = "docker"
 
-RACES = ("not found", "update out of sequence", "DeadlineExceeded", "does not have a leader")
+RACES = ("not found", OUT_OF_SEQUENCE, "DeadlineExceeded", "does not have a leader")
 """What the client says when a removal is still under way, somebody else updates, or a leader is being elected."""
 
 TRIES = 6

@@ -11,7 +11,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from secrets_quickstart import report
-from secrets_quickstart.tasks.secrets_of_stack import given, open_vault
+from secrets_quickstart.tasks.inputs import given, open_vault
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:

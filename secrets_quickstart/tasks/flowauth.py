@@ -13,7 +13,7 @@ from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import UsageError
-from secrets_quickstart.tasks.secrets_of_stack import given
+from secrets_quickstart.tasks.inputs import given
 from secrets_quickstart.tasks.task import agree, settings, task
 
 if TYPE_CHECKING:

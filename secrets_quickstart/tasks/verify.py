@@ -8,7 +8,7 @@ from invoke.context import Context
 
 from secrets_quickstart import report
 from secrets_quickstart.catalog.targets import TARGETS
-from secrets_quickstart.tasks.secrets_of_stack import given
+from secrets_quickstart.tasks.inputs import given
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 
-from tests.swarm.flowdb_containers import SAMPLE, Bench, FlowDB, a_bench, fingerprint
+from tests.swarm.flowdb.databases import SAMPLE, Bench, FlowDB, fingerprint
 
 pytestmark = pytest.mark.swarm
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    with a_bench() as bench:
-        yield bench
-
-
-@pytest.fixture(scope="module")
-def sample() -> Iterator[FlowDB]:
-    """A database with sample data, for tests that leave it as it was."""
-    with a_bench() as bench:
-        yield bench.start(environment=SAMPLE).wait()
 
 
 def test_an_empty_database_has_every_table_and_no_record(bench: Bench) -> None:

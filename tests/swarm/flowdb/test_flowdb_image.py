@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 
 import psycopg
 import pytest
 
-from tests.swarm.flowdb_containers import (
+from tests.swarm.flowdb.databases import (
     GID,
     PASSWORDS,
     ROLES,
@@ -20,24 +19,10 @@ from tests.swarm.flowdb_containers import (
     UID,
     Bench,
     FlowDB,
-    a_bench,
     fingerprint,
 )
 
 pytestmark = pytest.mark.swarm
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    with a_bench() as bench:
-        yield bench
-
-
-@pytest.fixture(scope="module")
-def sample() -> Iterator[FlowDB]:
-    """A database with sample data, for tests that leave it as it was."""
-    with a_bench() as bench:
-        yield bench.start(environment=SAMPLE).wait()
 
 
 def test_each_role_gets_in_with_its_own_password_whatever_characters_it_has(sample: FlowDB) -> None:

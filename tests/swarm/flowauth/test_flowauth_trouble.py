@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.swarm.eventually import eventually
-from tests.swarm.flowauth_people import analyst_of, new, people, two_replicas
+from tests.swarm.flowauth.people import new
 from tests.swarm.old_flowauth import HASHER, OLD_TABLES
 from tests.swarm.pages.flowauth_deployment import (
     ADMIN,
@@ -20,31 +20,6 @@ from tests.swarm.pages.flowauth_deployment import (
 )
 
 pytestmark = pytest.mark.swarm
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    with two_replicas(tmp_path_factory.mktemp("flowauth")) as made:
-        yield made
-
-
-@pytest.fixture
-def person(place):
-    """A maker of people at the first replica or another."""
-    with people(place) as make:
-        yield make
-
-
-@pytest.fixture
-def admin(person):
-    somebody = person()
-    assert somebody.sign_in().status_code == 200
-    return somebody
-
-
-@pytest.fixture
-def analyst(admin, person):
-    return analyst_of(admin, person)
 
 
 def test_the_database_may_be_killed_and_come_back(place, analyst):

@@ -8,7 +8,7 @@ import pytest
 from flowkit_jwt_generator.jwt import decompress_claims
 
 from tests.flowauth_package import module
-from tests.swarm.flowauth_people import analyst_of, at_once, new, people, two_replicas
+from tests.swarm.flowauth.people import at_once, new
 from tests.swarm.pages.flowauth_deployment import (
     ADMIN,
     KEY,
@@ -22,31 +22,6 @@ from tests.swarm.pages.flowauth_deployment import (
 )
 
 pytestmark = pytest.mark.swarm
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    with two_replicas(tmp_path_factory.mktemp("flowauth")) as made:
-        yield made
-
-
-@pytest.fixture
-def person(place):
-    """A maker of people at the first replica or another."""
-    with people(place) as make:
-        yield make
-
-
-@pytest.fixture
-def admin(person):
-    somebody = person()
-    assert somebody.sign_in().status_code == 200
-    return somebody
-
-
-@pytest.fixture
-def analyst(admin, person):
-    return analyst_of(admin, person)
 
 
 def claims(token, audience):
