@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ from secrets_quickstart.steps.images import Build, ImagesStep, Pull, Wish
 from secrets_quickstart.swarm import building, images
 from secrets_quickstart.swarm.engine import Engine
 from secrets_quickstart.swarm.registry import Account, LoginRefused, Registry
-from tests.swarm.machine import REPOSITORY, Machine, objects
+from tests.swarm.machine import REPOSITORY, Machine, execute, objects
 from tests.swarm.machine import engine as api
 from tests.swarm.neighbour import neighbour
 from tests.swarm.registries import PASSWORD, USER, two_doors
@@ -135,15 +137,22 @@ def test_the_client_that_deploys_is_lent_the_login_and_stores_nothing(engine, pu
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
-def push_everything(engine: Engine, registry: str) -> None:
-    """All local images under their official names; afterwards the engine does not know them by these."""
+def push_everything(engine: Engine, registry: str, release: str = "") -> None:
+    """All local images under their official names; afterwards the engine does not know them by these.
+
+    With a release, those that have FlowKit's releases, as that one: the same but for a label, hence of other digests.
+    """
     recipes = images.recipes(REPOSITORY / "images", sorted(USED))
     for name, recipe in recipes.items():
         row = BY_NAME[name]
-        if not row.official:
+        if not row.official or (release and row.tag_variable != "CONTAINER_TAG"):
             continue
-        repository, tag = f"{registry}/mirror/{row.official}", TAGS[row.tag_variable]
-        engine.client.images.get(recipe.reference).tag(repository, tag)
+        repository, tag = f"{registry}/mirror/{row.official}", release or TAGS[row.tag_variable]
+        if release:
+            lines = f"FROM {recipe.reference}\nLABEL release={release}\n"
+            engine.client.images.build(fileobj=io.BytesIO(lines.encode()), tag=f"{repository}:{tag}")
+        else:
+            engine.client.images.get(recipe.reference).tag(repository, tag)
         assert '"error"' not in engine.client.images.push(repository, tag)
         engine.client.images.remove(f"{repository}:{tag}")
 
@@ -183,6 +192,30 @@ def test_auto_stays_with_the_official_images_that_run(machine):
     plan = machine.json("plan", "--target", "flowapi", FLOWKIT_IMAGES="auto")
 
     assert plan["changes"] == 0
+
+
+def test_an_upgrade_to_another_release_pulls_it_and_keeps_all_that_is_in_flowdb(machine, engine, registry, tmp_path):
+    push_everything(engine, registry[0], "1.34.1")
+    ask = ("psql", "-U", "flowdb", "-d", "flowdb", "-Atc")
+    execute(STACK, "flowdb", *ask, "CREATE TABLE mine AS SELECT 'kept' AS word")
+    (tmp_path / "passphrase").write_text("of the tests, and long enough\n")
+    (tmp_path / "passphrase").chmod(0o600)
+    before = running()
+    command = ("upgrade", "--tag", "1.34.1", f"--passphrase-file={tmp_path / 'passphrase'}")
+
+    done = machine.json(*command, "--backup", str(tmp_path / "backups"))
+
+    now = running()
+    released = {f"{STACK}_{name}" for name in ("flowdb", "flowmachine", "cache_cleaner", "flowapi")}
+    assert {name for name in now if now[name] != before[name]} == released
+    assert {f"{STACK}_{change['service']}" for change in done["changes"]} == released
+    for name in released:
+        assert re.fullmatch(r"\S+:1\.34\.1@sha256:\w{64}", now[name])
+        assert now[name].partition("@")[2] != before[name].partition("@")[2]
+    assert execute(STACK, "flowdb", *ask, "SELECT word FROM mine").strip() == "kept"
+    assert "CONTAINER_TAG=1.34.1" in (machine.folder / ".env").read_text().splitlines()
+    assert "nothing to upgrade" in machine.invoke(*command).stdout
+    assert "nothing to do" in machine.invoke("deploy", "--target", "flowapi").stdout
 
 
 def test_auto_says_that_it_takes_local_images_where_no_registry_has_them(machine):
