@@ -1,181 +1,21 @@
-"""Other images for what runs: there and verified, or everything as before, data included.
-
-The databases are models of the real ones, which `tests/swarm/test_upgrade.py` has.
-"""
+"""Other images for what runs: there and verified, or everything as before, data included."""
 
 import copy
-import shutil
-from collections.abc import Callable
-from contextlib import contextmanager
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from secrets_quickstart.catalog.labels import IMAGE
-from secrets_quickstart.checks.check import Status
 from secrets_quickstart.errors import NotConverged, PreflightFailed, ServiceError, UsageError, VerificationFailed
-from secrets_quickstart.material.sealing import Sealer
 from secrets_quickstart.operations import (
-    backup,
     rotation,
     rotation_choice,
     upgrade,
-    upgrade_data,
     upgrade_plan,
 )
-from secrets_quickstart.operations.backup_answers import COUNTS
-from secrets_quickstart.operations.backup_folder import Backup
-from secrets_quickstart.operations.refill import Refill, Spot
 from secrets_quickstart.operations.upgrade import Wish
 from secrets_quickstart.operations.upgrade_back import WayBack
-from secrets_quickstart.operations.upgrade_data import COLUMNS, REVISION
 from secrets_quickstart.operations.upgrade_note import UNDER_WAY
-from secrets_quickstart.operations.upgrade_plan import Facts, findings
-from secrets_quickstart.sensitive import Sensitive
-from secrets_quickstart.swarm import building, containers, images
-from tests import deployments
-from tests.deployments import ROOT, Killed, World
-
-PASSPHRASE = Sensitive("of the tests")
-SERVERS = {"flowdb": "flowdb", "flowetl_db": "flowetl", "flowauth_postgres": "flowauth"}
-DATA = {
-    "flowdb": {"rows": {"events.calls": 100, "etl.staging": 5}, "columns": {"events.calls": "a", "etl.staging": "b"}},
-    "flowetl": {"rows": {"public.dag_run": 3}, "columns": {"public.dag_run": "a", "public.job": "b"}},
-    "flowauth": {"rows": {'public."user"': 2}, "columns": {'public."user"': "a"}},
-}
-
-
-class Upgrading(World):
-    """A deployment whose databases hold something, and whose images have changed."""
-
-    def __init__(self, folder, monkeypatch):
-        super().__init__(folder, monkeypatch)
-        self.data_of = {name: {**copy.deepcopy(found), "revision": ["1"]} for name, found in DATA.items()}
-        self.saved = []
-        self.aside = []
-        self.aside_at = 0
-        """After how many writes something was set aside."""
-        self.filled = []
-        self.does: dict[str, Callable[[], None]] = {}
-        """What a new image does as it starts, by service."""
-        self.trouble: list[bool] = []
-        self.events: list[str] = []
-        world = self
-
-        class Server:
-            def __init__(self, _engine, container, _environment):
-                self.component = SERVERS[container]
-
-            def wait(self, _deadline, *_at):
-                pass
-
-            def ask(self, query):
-                key = {COUNTS: "rows", COLUMNS: "columns", REVISION: "revision"}.get(query)
-                return copy.deepcopy(world.data_of[self.component][key]) if key else None
-
-        @contextmanager
-        def brought_up(spot, _settings, _engine, image, _script):
-            world.events.append(f"look at {spot.component}")
-            assert not world.runs(spot.component), "two servers on one data directory"
-            assert image == world.before[next(name for name, c in SERVERS.items() if c == spot.component)]
-            yield Server(None, next(name for name, c in SERVERS.items() if c == spot.component), None)
-
-        monkeypatch.setattr(upgrade_data, "Postgresql", Server)
-        monkeypatch.setattr(Spot, "container", brought_up)
-        monkeypatch.setattr(upgrade, "Engine", self._engine)
-        monkeypatch.setattr(rotation, "Engine", self._engine)
-        monkeypatch.setattr(containers, "of_service", lambda _engine, _stack, name: name if self.up(name) else None)
-        monkeypatch.setattr(backup, "taken", self._back_up)
-        monkeypatch.setattr(Sealer, "with_passphrase", lambda _: None)
-        monkeypatch.setattr(Backup, "open", self._open)
-        monkeypatch.setattr(WayBack, "_set_aside", self._set_aside)
-        monkeypatch.setattr(Refill, "fill", lambda _, spot: self._fill(spot))
-        monkeypatch.setattr(building.Builder, "build", self._build)
-        put = deployments.Machine._put_service
-
-        def started(engine, stack, name, entry, secrets):
-            put(engine, stack, name, entry, secrets)
-            if name in self.does and entry["image"] != self.before.get(name):
-                self.does[name]()
-
-        monkeypatch.setattr(deployments.Machine, "_put_service", started)
-        self.before: dict[str, str] = {}
-
-    def deployed(self, target="flowkit", changed=("flowdb", "flowauth")):
-        self.deploy(target)
-        self.before = self.images()
-        (self.folder / "images").unlink()
-        shutil.copytree(ROOT / "images", self.folder / "images", ignore=shutil.ignore_patterns("__pycache__"))
-        for name in changed:
-            (self.folder / "images" / name / "README.md").write_text("changed")
-        return self
-
-    def images(self):
-        return {name.removeprefix("s_"): spec["Image"] for name, spec in self.specs().items()}
-
-    def specs(self):
-        return {name: item["Spec"]["TaskTemplate"]["ContainerSpec"] for name, item in self.engine.services.items()}
-
-    def up(self, name):
-        item = self.engine.services.get(f"s_{name}")
-        return item is not None and item["Spec"]["Mode"]["Replicated"]["Replicas"] > 0
-
-    def runs(self, component):
-        return self.up(next(name for name, found in SERVERS.items() if found == component))
-
-    def upgrade(self, **wish):
-        return upgrade.upgrade(self.settings(), Wish(**{"passphrase": PASSPHRASE, **wish}), "invoke upgrade")
-
-    def crash(self, service):
-        """Its tasks are refused by the engine."""
-
-        def refused():
-            identifier = self.engine.services[f"s_{service}"]["ID"]
-            status = next(task["Status"] for task in reversed(self.engine.tasks) if task["ServiceID"] == identifier)
-            status |= {"State": "rejected", "Err": "No such image: x"}
-
-        return refused
-
-    def damage(self, component, **changes):
-        def damaged():
-            for key, found in changes.items():
-                self.data_of[component][key] = found
-
-        return damaged
-
-    def _build(self, recipes, _every):
-        for recipe in recipes:
-            self.events.append(f"build {recipe.name}")
-            self.engine.add_image(recipe.reference, {IMAGE: recipe.name})
-
-    def _back_up(self, _settings, directory, _sealer, _tell):
-        assert {self.engine.services[f"s_{name}"]["Spec"]["Mode"]["Replicated"]["Replicas"] for name in SERVERS} == {1}
-        self.events.append("back up")
-        self.fuse.burn()
-        self.saved = [copy.deepcopy(self.data_of)]
-        return SimpleNamespace(folder=directory / "s-1", manifest=SimpleNamespace(elsewhere=(), created="at nine"))
-
-    def _open(self, folder, _opener):
-        kinds = {name: SimpleNamespace(kind="physical") for name in DATA}
-        return SimpleNamespace(folder=folder, manifest=SimpleNamespace(databases=kinds))
-
-    def _set_aside(self, spot, directory):
-        self.fuse.burn()
-        self.aside_at = self.fuse.burnt
-        self.aside.append(copy.deepcopy(self.data_of[spot.component]))
-        return Path(directory) / "left"
-
-    def _fill(self, spot):
-        self.data_of[spot.component] = {"rows": {}, "columns": {}, "revision": []}
-        self.fuse.burn()
-        self.filled.append(spot.component)
-        self.data_of[spot.component] = copy.deepcopy(self.saved[0][spot.component])
-
-    def _verify(self, settings, wanted, engine, vault):
-        super()._verify(settings, wanted, engine, vault)
-        if self.trouble and self.trouble.pop(0):
-            raise VerificationFailed("the check of FlowAPI failed")
+from tests.deployments import Killed
+from tests.upgrades import DATA, PASSPHRASE, Upgrading
 
 
 @pytest.fixture
@@ -484,53 +324,6 @@ def test_local_images_have_no_tag(world, mode):
     assert (world.images(), world.events) == (world.before, [])
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (None, "CONTAINER_TAG=1.35.0\n"),
-        ("A=1\nexport CONTAINER_TAG = 1.34.0\n# CONTAINER_TAG\n", "A=1\nCONTAINER_TAG=1.35.0\n# CONTAINER_TAG\n"),
-        ("A=1", "A=1\nCONTAINER_TAG=1.35.0\n"),
-    ],
-)
-def test_the_release_goes_into_the_settings(tmp_path, content, expected):
-    path = tmp_path / ".env"
-    if content is not None:
-        path.write_text(content)
-
-    upgrade.keep_tag(path, "1.35.0")
-
-    assert path.read_text() == expected
-
-
-OFFICIAL = {"flowdb": "flowminder/flowdb:1.34.0@sha256:1", "flowetl_init": "flowminder/flowetl:1.16.0@sha256:1"}
-
-
-@pytest.mark.parametrize(
-    ("found", "refused"),
-    [
-        (Facts(OFFICIAL, OFFICIAL), None),
-        (Facts(OFFICIAL, {"flowdb": "flowminder/flowdb:1.35.0@sha256:2"}), None),
-        (Facts(OFFICIAL, {"flowdb": "flowminder/flowdb:1.33.0@sha256:2"}), "release"),
-        (Facts(OFFICIAL, {"flowdb": "flowminder/flowdb:latest@sha256:2"}), None),
-        (Facts(OFFICIAL, {"flowdb": "flowkit/flowdb:local-1"}), "source of FlowDB"),
-        (Facts({"flowdb": "flowkit/flowdb:local-1"}, {"flowdb": "flowkit/flowdb:local-2"}), None),
-        (Facts(OFFICIAL, {"flowetl_init": "a:5/x/flowetl:1.34.0"}, frozenset({"flowetl"})), "flowetl 1.17.0"),
-        (Facts(OFFICIAL, {"flowetl_init": "x/flowetl:1.16.1"}, frozenset({"flowetl"})), None),
-        (Facts(OFFICIAL, {"flowetl_init": "x/flowetl:latest"}, frozenset({"flowetl"})), "flowetl 1.17.0"),
-        (Facts(OFFICIAL, {"flowetl_init": "x/flowetl:1.34.0"}, *[frozenset({"flowetl"})] * 2), None),
-        (
-            Facts({"flowauth": "x/flowauth:1.18.0"}, {"flowauth": "x/flowauth:1.18.1"}, frozenset({"flowauth"})),
-            "flowauth 1.18.1",
-        ),
-    ],
-)
-def test_what_is_known_of_upgrades_stands_in_the_way_of_those_it_is_about(found, refused):
-    obstacles = [item for item in findings(found) if item.status is Status.OBSTACLE]
-
-    assert [item.check for item in obstacles] == ([] if refused is None else [refused])
-    assert all(item.detail and item.fix for item in obstacles)
-
-
 def test_what_stands_in_the_way_is_said_before_anything_is_changed(world, monkeypatch):
     monkeypatch.setattr(upgrade_plan, "release", lambda reference: (1, int(reference in world.before.values())))
     writes = list(world.engine.writes)
@@ -539,38 +332,3 @@ def test_what_stands_in_the_way_is_said_before_anything_is_changed(world, monkey
         world.upgrade()
 
     assert (world.engine.writes, world.events) == (writes, [])
-
-
-def test_who_migrated_is_told_to_check_it():
-    found = Facts({"flowauth": "x/flowauth:1.18.0"}, {"flowauth": "x/flowauth:1.34.0"}, *[frozenset({"flowauth"})] * 2)
-
-    assert ["flowauth.migrate" in text for text in upgrade_plan.afterwards(found)] == [True]
-
-
-BEFORE = {"rows": {"events.calls": 5, "etl.x": 9}, "columns": {"events.calls": "a", "etl.x": "b"}, "revision": []}
-
-
-@pytest.mark.parametrize(
-    ("change", "lost", "altered"),
-    [
-        ({}, 0, 0),
-        ({"rows": {"events.calls": 6}}, 0, 0),
-        ({"rows": {"events.calls": 4, "etl.x": 9}}, 1, 1),
-        ({"rows": {}}, 0, 0),
-        ({"rows": {}, "columns": {"etl.x": "b"}}, 1, 2),
-        ({"columns": {"events.calls": "other", "etl.x": "b"}}, 0, 1),
-        ({"columns": {"events.calls": "a", "new": "n"}}, 0, 0),
-        ({"revision": ["2"]}, 0, 1),
-    ],
-)
-def test_what_a_database_has_lost_is_told_from_what_comes_and_goes(change, lost, altered):
-    now = {**BEFORE, **change}
-
-    assert len(upgrade_data.lost("flowdb", BEFORE, now)) == lost
-    assert len(upgrade_data.altered("flowdb", BEFORE, now)) == altered
-
-
-def test_an_images_release_is_read_from_its_name():
-    assert upgrade_plan.release("host:5000/flowminder/flowdb:1.34.0@sha256:abc") == (1, 34, 0)
-    assert upgrade_plan.release("flowminder/flowdb:latest") is None
-    assert upgrade_plan.release(f"{images.PREFIX}/flowdb:local-abc") is not None
