@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
@@ -11,6 +10,7 @@ from invoke.context import Context
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import UsageError
+from secrets_quickstart.host.files import typed
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def make(
     with report.progress("backup") as board:
         made = backup.backup(
             chosen,
-            Path(directory).absolute(),
+            typed(directory).absolute(),
             sealer,
             board.update,
             logical=logical,
@@ -87,7 +87,7 @@ def verify(_c: Context, folder: str, passphrase_file: str = "", identity_file: s
     chosen, opener = settings(), _opener(passphrase_file, identity_file)
     with report.progress("verify") as board:
         found = backup_verify.verify(
-            chosen, Path(folder).absolute(), opener, board.update, f"invoke backup.verify {folder}"
+            chosen, typed(folder).absolute(), opener, board.update, f"invoke backup.verify {folder}"
         )
     if json:
         report.document({"folder": folder, "created": found.manifest.created, "databases": _documents(found.databases)})
@@ -104,7 +104,7 @@ def restore(_c: Context, folder: str, passphrase_file: str = "", identity_file: 
 
     chosen, opener = settings(), _opener(passphrase_file, identity_file)
     with report.progress("restore") as board:
-        done = operation.restore(chosen, Path(folder).absolute(), opener, board.update, f"invoke restore {folder}")
+        done = operation.restore(chosen, typed(folder).absolute(), opener, board.update, f"invoke restore {folder}")
     if json:
         changes = 0 if done.outcome is None else done.outcome.changes + len(done.databases)
         report.document({"changes": changes, "databases": _documents(done.databases)})
@@ -127,7 +127,7 @@ def _sealer(passphrase_file: str, recipient: str) -> Sealer:
         raise _one_of("--passphrase-file FILE", "--recipient KEY")
     if recipient:
         return Sealer.for_recipient(recipient)
-    return Sealer.with_passphrase(read_passphrase(Path(passphrase_file), "--passphrase-file"))
+    return Sealer.with_passphrase(read_passphrase(typed(passphrase_file), "--passphrase-file"))
 
 
 def _opener(passphrase_file: str, identity_file: str) -> Callable[[bytes | None], Opener]:
@@ -137,7 +137,7 @@ def _opener(passphrase_file: str, identity_file: str) -> Callable[[bytes | None]
 
     if bool(passphrase_file) == bool(identity_file):
         raise _one_of("--passphrase-file FILE", "--identity-file FILE")
-    given = read_passphrase(Path(passphrase_file or identity_file), "--passphrase-file or --identity-file")
+    given = read_passphrase(typed(passphrase_file or identity_file), "--passphrase-file or --identity-file")
 
     def opened(key: bytes | None) -> Opener:
         if identity_file:

@@ -6,7 +6,6 @@ What is done to Airflow's own database is in `operations.airflow_migration`.
 from __future__ import annotations
 
 from datetime import date as calendar_date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
@@ -14,6 +13,8 @@ from invoke.context import Context
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import HostError, UsageError
+from secrets_quickstart.host.files import typed
+from secrets_quickstart.tasks.inputs import path
 from secrets_quickstart.tasks.task import ROOT, agree, duration, settings, task
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ FOLDER = "Where the dump goes; only you may be able to read it. The folder of th
 @task(positional=["directory"], help={"directory": "Where to write; made if it does not exist.", "json": JSON})
 def init(_c: Context, directory: str, json: bool = False) -> None:
     """Write the example DAGs and the guide to making them yours; no file that is there is changed."""
-    from secrets_quickstart.host.files import Outcome, typed
+    from secrets_quickstart.host.files import Outcome
     from secrets_quickstart.operations.etl_files import write_examples
 
     folder = typed(directory)
@@ -71,7 +72,7 @@ def sample(
     from secrets_quickstart.operations import etl_files
 
     chosen = settings()
-    folder = _path(directory) or chosen["FLOWDB_ETL_DIR"]
+    folder = path(directory) or chosen["FLOWDB_ETL_DIR"]
     wanted = etl_files.samples(
         chosen, date, type or (), rows=rows, subscribers=subscribers, seed=None if seed < 0 else seed
     )
@@ -163,7 +164,7 @@ def dump_airflow(_c: Context, folder: str = "", json: bool = False) -> None:
     from secrets_quickstart.operations import airflow_migration
 
     with report.progress("services") as board:
-        done = airflow_migration.dump(settings(), _path(folder), board.update)
+        done = airflow_migration.dump(settings(), path(folder), board.update)
     _tell(done, json=json)
 
 
@@ -178,16 +179,15 @@ def dump_airflow(_c: Context, folder: str = "", json: bool = False) -> None:
 )
 def restore_airflow(_c: Context, dump: str, folder: str = "", yes: bool = False, json: bool = False) -> None:
     """Put a dump in the place of all that Airflow's database holds, which is dumped before; Airflow stays stopped."""
-    from secrets_quickstart.host import files
     from secrets_quickstart.operations import airflow_migration
 
-    chosen, path = settings(), files.typed(dump)
+    chosen, file = settings(), typed(dump)
     if not yes:
         with report.progress("services") as board:
-            lines = airflow_migration.look_back(chosen, path, board.update)
+            lines = airflow_migration.look_back(chosen, file, board.update)
         agree(chosen.stack, lines)
     with report.progress("services") as board:
-        done = airflow_migration.restore(chosen, path, _path(folder), board.update)
+        done = airflow_migration.restore(chosen, file, path(folder), board.update)
     _tell(done, json=json)
 
 
@@ -207,12 +207,6 @@ def _day(flag: str, text: str) -> calendar_date:
         return calendar_date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text or 'nothing'} is no date", fix=f"give the day as in {flag} 2016-01-31") from None
-
-
-def _path(text: str) -> Path | None:
-    from secrets_quickstart.host import files
-
-    return files.typed(text) if text else None
 
 
 ns = Collection("etl", init, sample, run, status, dump_airflow, restore_airflow)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
@@ -13,7 +12,7 @@ from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import UsageError
-from secrets_quickstart.tasks.inputs import given
+from secrets_quickstart.tasks.inputs import given, path
 from secrets_quickstart.tasks.task import agree, settings, task
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def link(
     """Register a FlowAPI in FlowAuth, and bring its scopes, limits and roles to what is written."""
     from secrets_quickstart.operations import links
 
-    order = links.LinkOrder(spec, server, _path(roles), _path(ca), code)
+    order = links.LinkOrder(spec, server, path(roles), path(ca), code)
     done = links.link(settings(), order, dry_run=dry_run)
     if json:
         report.document(done.document())
@@ -195,7 +194,7 @@ def migrate(
     """Upgrade the database of a FlowAuth before 1.18.1: dump, upgrade, check; or go back to the dump."""
     from secrets_quickstart.operations import migration
 
-    chosen, dump = settings(), _path(back_to)
+    chosen, dump = settings(), path(back_to)
     if dump is not None:
         with report.progress("services") as board:
             lines = migration.look_back(chosen, dump, board.update)
@@ -203,11 +202,11 @@ def migrate(
             agree(chosen.stack, lines)
     with report.progress("services") as board:
         if dump is None:
-            done = migration.migrate(chosen, _path(folder), board.update, dry_run=dry_run)
+            done = migration.migrate(chosen, path(folder), board.update, dry_run=dry_run)
         elif dry_run:
             done = migration.Migrated(lines, None)
         else:
-            done = migration.go_back(chosen, dump, _path(folder), board.update)
+            done = migration.go_back(chosen, dump, path(folder), board.update)
     if json:
         report.document(done.document())
     else:
@@ -227,12 +226,6 @@ def _tell_of_migration(done: Migrated, *, dry_run: bool) -> None:
         report.result("nothing to do")
     for line in done.next:
         report.result(f"next: {line}")
-
-
-def _path(text: str) -> Path | None:
-    from secrets_quickstart.host import files
-
-    return files.typed(text) if text else None
 
 
 def _password(from_stdin: bool) -> Sensitive | None:

@@ -14,6 +14,7 @@ from invoke.exceptions import Exit
 
 from secrets_quickstart import audit, report
 from secrets_quickstart.catalog.images import BY_NAME, IMAGES
+from secrets_quickstart.host.files import typed
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def save(_c: Context, file: str) -> None:
     chosen = settings()
     references = [recipe.reference for recipe in _recipes(chosen)]
     report.say(f"saving {len(references)} images, this takes a while")
-    size = images.save(_engine(chosen), references, Path(file))
+    size = images.save(_engine(chosen), references, typed(file))
     report.result(f"{file}: {len(references)} images, {size / 1e6:.0f} MB")
 
 
@@ -129,7 +130,7 @@ def load(_c: Context, file: str) -> None:
 
     chosen = settings()
     audit.note("load images from a file")
-    loaded = images.load(_engine(chosen), Path(file))
+    loaded = images.load(_engine(chosen), typed(file))
     current = {recipe.reference for recipe in _recipes(chosen)}
     for reference in loaded:
         report.result(reference if reference in current else f"{reference} (not of this version's inputs)")

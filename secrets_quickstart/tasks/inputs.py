@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import UsageError
+from secrets_quickstart.host.files import typed
 
 if TYPE_CHECKING:
     from secrets_quickstart.sensitive import Sensitive
@@ -24,9 +26,13 @@ def open_vault(chosen: Settings) -> Vault:
     return Vault.open(chosen.vault_path, key_of(chosen))
 
 
+def path(text: str) -> Path | None:
+    """What somebody typed, where `~` is a home; None for nothing.  Raises UsageError for a home of nobody."""
+    return typed(text) if text else None
+
+
 def given(source: str) -> Sensitive:
     """What a file holds, or standard input for `-`; raises UsageError for what cannot be read or is too large."""
-    from secrets_quickstart.host import files
     from secrets_quickstart.sensitive import Sensitive
 
     if source == "-":
@@ -35,7 +41,7 @@ def given(source: str) -> Sensitive:
         content = sys.stdin.buffer.read(LARGEST + 1)
     else:
         try:
-            with files.typed(source).open("rb") as file:
+            with typed(source).open("rb") as file:
                 content = file.read(LARGEST + 1)
         except OSError as error:
             why = error.strerror or str(error)

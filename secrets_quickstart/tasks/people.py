@@ -10,6 +10,7 @@ from invoke.context import Context
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import HostError, UsageError
+from secrets_quickstart.tasks.inputs import path
 from secrets_quickstart.tasks.task import settings, task
 
 PRIVATE = 0o600
@@ -29,17 +30,16 @@ def add(
     _c: Context, name: str, host: str = "", out: str = "", reset_password: bool = False, json: bool = False
 ) -> None:
     """Let somebody use FlowMachine as a library: a login in FlowDB, and what their machine needs, shown once."""
-    from secrets_quickstart.host import files
     from secrets_quickstart.operations import library_users
 
-    path = files.typed(out) if out else None
-    if path is not None:
-        _require_new(path)
+    file = path(out)
+    if file is not None:
+        _require_new(file)
     access = library_users.add(settings(), "invoke users.add", name, host=host, reset_password=reset_password)
     report.say(f"{name} can use FlowMachine as a library, from where {access.host} leads to this machine")
-    if path is not None:
-        _write(path, access.block().reveal(), name)
-        report.result(str(path))
+    if file is not None:
+        _write(file, access.block().reveal(), name)
+        report.result(str(file))
     elif json:
         report.document(access.arguments())
     else:

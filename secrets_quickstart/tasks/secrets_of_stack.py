@@ -12,6 +12,7 @@ from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import HostError, UsageError
+from secrets_quickstart.host.files import typed
 from secrets_quickstart.tasks.inputs import given, open_vault
 from secrets_quickstart.tasks.task import agree, duration, settings, task
 
@@ -78,10 +79,9 @@ def import_(_c: Context, name: str, file: str) -> None:
 def export_public(_c: Context, directory: str) -> None:
     """Write what clients need: the CA, the certificate, the verification key."""
     from secrets_quickstart.catalog.secrets import SECRETS
-    from secrets_quickstart.host import files
 
     vault = open_vault(settings())
-    folder = files.typed(directory)
+    folder = typed(directory)
     for row in SECRETS:
         if row.public and row.name in vault:
             path = folder / (row.name if row.name.endswith(".pem") else f"{row.name}.pem")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
@@ -10,6 +9,7 @@ from invoke.exceptions import Exit
 
 from secrets_quickstart import report
 from secrets_quickstart.errors import UsageError
+from secrets_quickstart.host.files import typed
 from secrets_quickstart.tasks.task import settings, task
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def upgrade(
     from secrets_quickstart.vault import read_passphrase
 
     chosen = settings()
-    passphrase = read_passphrase(Path(passphrase_file), "--passphrase-file") if passphrase_file else None
-    wish = operation.Wish(tag, Path(backup).absolute() if backup else None, passphrase)
+    passphrase = read_passphrase(typed(passphrase_file), "--passphrase-file") if passphrase_file else None
+    wish = operation.Wish(tag, typed(backup).absolute() if backup else None, passphrase)
     if dry_run:
         planned = operation.plan(chosen, wish)
         if json:
